@@ -1,0 +1,41 @@
+# Two commands a new user needs: `make run` and `make test`. Both make .venv on first use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test check clean
+
+help:
+	@echo "make run    start the bridge on http://127.0.0.1:8080"
+	@echo "make test   run every test"
+	@echo "make check  format check, lint, types, import directions"
+	@echo "make clean  remove the virtual environment and caches"
+
+run: $(VENV)/.run
+	@$(BIN)/bridge serve
+
+test: $(VENV)/.dev
+	@$(BIN)/python -X dev -m pytest
+
+check: $(VENV)/.dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/test_layout.py
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "millis-bridge needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps are empty files: an environment is as new as the pyproject.toml it was made from.
+$(VENV)/.run: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,48 @@
+"""Everything that can go wrong, sorted by what follows from it.
+
+BridgeError
+├── SettingsError   cannot start           → one line on stderr, exit code 2
+├── ProtocolError   unreadable frame       → dropped and counted; the call goes on
+├── AgentError      the reply failed       → the caller hears an apology; the stream ends
+├── ToolError       a tool said no         → the model reads the message; the caller hears its words
+└── CallClosed      Millis hung up         → stop quietly
+"""
+
+
+class BridgeError(Exception):
+    """Anything this project raises on purpose."""
+
+
+class SettingsError(BridgeError):
+    """A setting is missing or wrong. The message is one line that names it and the remedy."""
+
+
+class ProtocolError(BridgeError):
+    """A frame that cannot be used. `reason` is one of a fixed set, fit for a metric's label."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+
+
+class AgentError(BridgeError):
+    """The reply failed. `kind` is one of a fixed set, fit for a metric's label.
+
+    The message may quote a provider: log it only at DEBUG, never say it.
+    """
+
+    def __init__(self, kind: str, detail: str = "") -> None:
+        super().__init__(f"{kind}: {detail}" if detail else kind)
+        self.kind = kind
+
+
+class ToolError(BridgeError):
+    """Raise it in a tool to tell the model, in your own words, why the tool cannot do it.
+
+    The text is written for the model. Any other exception is logged, and the model learns only that
+    the tool failed.
+    """
+
+
+class CallClosed(BridgeError):
+    """The other side of the call is gone; there is nobody left to talk to."""

@@ -1,0 +1,345 @@
+"""Millis's custom-LLM messages: one class per fact, `decode` and `encode`. Pure.
+
+Everything inbound is hostile data. A frame is used as far as it can be: unknown fields are ignored,
+a field of the wrong shape counts as absent, and only what leaves nothing to act on is an error.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, get_args
+
+import orjson
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SkipValidation,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from bridge.errors import ProtocolError
+
+MAX_FRAME_BYTES: Final = 1 << 20
+"""Larger frames close the socket with 1009; four hours of talk are about half of it."""
+
+MAX_CONTAINERS: Final = 20_000
+"""Objects and lists in one frame: 1 MiB of `{}` would hold the event loop for 30 to 60 ms. A
+transcript has one for each line, and four hours of talk are about 2,000 lines."""
+
+_MAX_NAME: Final = 256
+"""Characters of an id or a phone number that are kept."""
+
+_INT64: Final = range(-(1 << 63), 1 << 63)
+
+# A lone surrogate, or NUL, written as a JSON escape: the parser, the model's server or PostgreSQL
+# would refuse it and the caller's whole sentence with it. Group 1 looks similar and is fine.
+_ESCAPES = re.compile(
+    r"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+_SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+
+
+def _stream_id(value: object) -> int | str:
+    if isinstance(value, int) and not isinstance(value, bool) and value in _INT64:
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value) and int(value) in _INT64:
+        return value
+    raise ValueError("a stream id is a whole number")
+
+
+def _stream_id_or_none(value: object) -> int | str | None:
+    try:
+        return _stream_id(value)
+    except ValueError:
+        return None
+
+
+def _name(value: object) -> str:
+    return str(value)[:_MAX_NAME] if isinstance(value, str | int) else ""
+
+
+def _optional_name(value: object) -> str | None:
+    return _name(value) or None
+
+
+def _flag(value: object) -> bool:
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
+
+
+def _object(value: object) -> object:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _lines(value: object) -> object:
+    """Keep what somebody said; skip tool items, unknown roles and empty lines."""
+    items = value if isinstance(value, list) else []
+    lines = (_line(item) for item in items)
+    return tuple(line for line in lines if line is not None)
+
+
+def _line(item: object) -> "Utterance | None":
+    if isinstance(item, Utterance):
+        return item
+    if not isinstance(item, dict) or item.get("role") not in _ROLES:
+        return None
+    content = item.get("content")
+    if isinstance(content, list):  # content blocks, as some chat APIs write them
+        texts = (block.get("text") for block in content if isinstance(block, dict))
+        content = " ".join(text for text in texts if isinstance(text, str))
+    if not isinstance(content, str) or not content.strip():
+        return None
+    return Utterance(item["role"], content)
+
+
+StreamId = Annotated[int | str, BeforeValidator(_stream_id)]
+"""Whole number that Millis gives a reply, echoed with its JSON type. 0 and below are valid: never
+test it for truth. Compare with `int(stream_id)`."""
+
+Role = Literal["user", "assistant"]
+_ROLES = get_args(Role)  # a tuple: what it is compared with may not be hashable
+_OptionalId = Annotated[int | str | None, BeforeValidator(_stream_id_or_none)]
+_Name = Annotated[str, BeforeValidator(_name)]
+_OptionalName = Annotated[str | None, BeforeValidator(_optional_name)]
+_Flag = Annotated[bool, BeforeValidator(_flag)]
+
+
+class Wire(BaseModel):
+    """One message or a part of one: frozen, ignores unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One line of the conversation, as Millis says it was said.
+
+    A dataclass, because a frame may hold 30,000 of them: a model costs ten times as much.
+    """
+
+    role: Role
+    content: str
+
+
+# ── Millis → bridge ──────────────────────────────────────────────────────────────────────────────
+
+
+class Voip(Wire):
+    """The phone numbers of a call.
+
+    Millis's guide calls `from` the receiver and `to` the caller; servers that people run take
+    `from` as the caller, and so do we, here and nowhere else.
+    """
+
+    caller: _OptionalName = Field(default=None, alias="from")
+    called: _OptionalName = Field(default=None, alias="to")
+
+
+class StartCallData(Wire):
+    """What Millis knows about a call when it begins."""
+
+    stream_id: _OptionalId = None
+    agent_id: _Name = ""
+    call_sid: _OptionalName = None
+    session_id: _Name = ""
+    metadata: Annotated[dict[str, Any], BeforeValidator(_object)] = Field(default_factory=dict)
+    include_metadata_in_prompt: _Flag = False
+    voip: Annotated[Voip, BeforeValidator(_object)] = Voip()
+
+
+class StartCall(Wire):
+    """A call has been connected."""
+
+    type: Literal["start_call"]
+    data: Annotated[StartCallData, BeforeValidator(_object)] = StartCallData()
+
+
+class StreamRequestData(Wire):
+    """The whole conversation so far, to be answered under `stream_id`."""
+
+    stream_id: StreamId
+    transcript: Annotated[SkipValidation[tuple[Utterance, ...]], BeforeValidator(_lines)] = ()
+
+
+class StreamRequest(Wire):
+    """The caller has finished a sentence and waits for the answer."""
+
+    type: Literal["stream_request"]
+    data: StreamRequestData
+
+
+class PartialTranscriptData(Wire):
+    """What the caller has said so far, before the end of the turn."""
+
+    session_id: _Name = ""
+    transcript: Annotated[str, BeforeValidator(lambda v: v if isinstance(v, str) else "")] = ""
+    is_final: _Flag = False
+
+
+class PartialTranscript(Wire):
+    """The caller is speaking."""
+
+    type: Literal["partial_transcript"]
+    data: Annotated[PartialTranscriptData, BeforeValidator(_object)] = PartialTranscriptData()
+
+
+class PlaybackFinishedData(Wire):
+    """Which reply the caller has heard to its end."""
+
+    session_id: _Name = ""
+    stream_id: StreamId
+
+
+class PlaybackFinished(Wire):
+    """The caller has heard all of a reply."""
+
+    type: Literal["playback_finished"]
+    data: PlaybackFinishedData
+
+
+class Interrupt(Wire):
+    """The caller spoke over a reply.
+
+    The id stands at top level since July 2024 and stood inside `data` before; without one it means
+    the reply that is being spoken.
+    """
+
+    type: Literal["interrupt"]
+    stream_id: _OptionalId = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lift_stream_id(cls, value: object) -> object:
+        if isinstance(value, dict) and "stream_id" not in value:
+            data = value.get("data")
+            if isinstance(data, dict) and "stream_id" in data:
+                return {**value, "stream_id": data["stream_id"]}
+        return value
+
+
+Inbound = StartCall | StreamRequest | PartialTranscript | PlaybackFinished | Interrupt
+
+_INBOUND: TypeAdapter[Inbound] = TypeAdapter(
+    Annotated[Inbound, Field(discriminator="type")],
+    config=ConfigDict(hide_input_in_errors=True),  # keeps speech out of logs
+)
+_INBOUND_TYPES = frozenset(
+    get_args(kind.model_fields["type"].annotation)[0] for kind in get_args(Inbound)
+)
+
+
+def decode(frame: str) -> Inbound:
+    """Read one text frame from Millis.
+
+    Raises:
+        ProtocolError: nothing in the frame can be acted on. Its `reason` is one of `not_json`,
+            `too_many_items`, `not_an_object`, `unknown_type`, `unusable`.
+    """
+    if frame.count("{") + frame.count("[") > MAX_CONTAINERS:
+        raise ProtocolError("too_many_items")
+    if _SUSPECT.search(frame):
+        frame = _ESCAPES.sub(_scrub_escape, frame)
+    try:
+        value = orjson.loads(frame.replace("\0", ""))
+    except orjson.JSONDecodeError as error:
+        raise ProtocolError("not_json") from error
+    if not isinstance(value, dict):
+        raise ProtocolError("not_an_object")
+    kind = value.get("type")
+    if not isinstance(kind, str) or kind not in _INBOUND_TYPES:
+        raise ProtocolError("unknown_type")
+    try:
+        return _INBOUND.validate_python(value)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+        raise ProtocolError("unusable", fields) from error
+
+
+def _scrub_escape(match: re.Match[str]) -> str:
+    return match[1] or r"\ufffd"
+
+
+# ── bridge → Millis ──────────────────────────────────────────────────────────────────────────────
+
+
+class StreamResponseData(Wire):
+    """One piece of a reply."""
+
+    stream_id: StreamId
+    content: str = ""
+    flush: bool | None = None
+    """True: speak now; otherwise Millis waits for a full sentence."""
+    pause: int | None = None
+    """Milliseconds to wait after this piece."""
+    end_of_stream: bool = False
+
+
+class StreamResponse(Wire):
+    """Words to speak, or the end of a reply."""
+
+    type: Literal["stream_response"] = "stream_response"
+    data: StreamResponseData
+
+
+class EndCallData(Wire):
+    """The stream whose end this is."""
+
+    stream_id: StreamId
+
+
+class EndCall(Wire):
+    """Hang up."""
+
+    type: Literal["end_call"] = "end_call"
+    data: EndCallData
+
+
+class TransferCallData(Wire):
+    """Where the call goes."""
+
+    stream_id: StreamId
+    destination: str
+    """Phone number, as in +1234567890."""
+
+
+class TransferCall(Wire):
+    """Hand the caller over to another number."""
+
+    type: Literal["transfer_call"] = "transfer_call"
+    data: TransferCallData
+
+
+Outbound = StreamResponse | EndCall | TransferCall
+
+
+def encode(message: Outbound) -> bytes:
+    """Write one message as the UTF-8 of a text frame; absent optional fields are left out."""
+    try:
+        return message.__pydantic_serializer__.to_json(message, exclude_none=True)
+    except ValueError:  # a lone surrogate, from a model or a tool: it is lost, not the turn
+        clean = {name: _without_surrogates(value) for name, value in message.data}
+        data = message.data.model_copy(update=clean)
+        return message.model_copy(update={"data": data}).model_dump_json(exclude_none=True).encode()
+
+
+def _without_surrogates(value: object) -> object:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def words(
+    stream_id: int | str, content: str, *, flush: bool = False, pause: int | None = None
+) -> StreamResponse:
+    """One piece of speech."""
+    data = StreamResponseData(
+        stream_id=stream_id, content=content, flush=flush or None, pause=pause
+    )
+    return StreamResponse(data=data)
+
+
+def end_of_stream(stream_id: int | str) -> StreamResponse:
+    """The last frame of a reply."""
+    return StreamResponse(data=StreamResponseData(stream_id=stream_id, end_of_stream=True))
