@@ -1,0 +1,1 @@
+"""LangChain: the agent, the models and their retries, tool policy, the demo model."""

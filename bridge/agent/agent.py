@@ -1,0 +1,81 @@
+"""LangChain's own agent over one toolbox: compiled once, shared by all calls."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Protocol, cast
+
+from langchain.agents import create_agent
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
+
+from bridge.agent.modelcalls import ModelCalls, NamedModel
+from bridge.agent.reply import Limits, Reply
+from bridge.agent.toolcalls import ToolCalls
+from bridge.call.ports import Brief, CallData, Voice
+from bridge.errors import AgentError, BridgeError
+from bridge.protocol import Utterance
+
+OPENING = "(The call has just been connected. Greet the caller.)"
+
+
+class SystemPrompt(Protocol):
+    """Whoever writes the system prompt of a call."""
+
+    def system(self, call: CallData, now: datetime) -> str:
+        """Render it; never raises."""
+
+
+class LangChainAgent:
+    """The agent over one toolbox. A turn keeps the agent it began with."""
+
+    def __init__(
+        self,
+        chain: Sequence[NamedModel],
+        tools: Sequence[BaseTool],
+        prompts: Callable[[], SystemPrompt],
+        limits: Limits,
+    ) -> None:
+        self._prompts = prompts
+        self._limits = limits
+        self._graph: Any = create_agent(
+            chain[0].chat,
+            tools=list(tools),
+            middleware=[ToolCalls(), ModelCalls(chain)],
+            context_schema=Reply,
+        )
+        # The caps in `Limits` end a loop long before; this stops a bug in them.
+        self._config: RunnableConfig = {"recursion_limit": 4 * limits.max_model_calls + 4}
+
+    async def reply(self, brief: Brief, voice: Voice) -> None:
+        """Answer through `voice`.
+
+        Raises:
+            AgentError: there is no answer, or only a part of one.
+        """
+        reply = Reply(brief, voice, self._limits)
+        messages = [self._system(brief.call), *_messages(brief.history)]
+        try:
+            await self._graph.ainvoke({"messages": messages}, self._config, context=reply)
+        except BridgeError:
+            raise
+        except Exception as error:
+            raise AgentError("agent", f"{type(error).__name__}: {error}") from error
+
+    def _system(self, call: CallData) -> AnyMessage:
+        now = datetime.now().astimezone()
+        return SystemMessage(content=self._prompts().system(call, now))
+
+
+def _messages(history: Sequence[Utterance]) -> list[AnyMessage]:
+    if not history:
+        return [HumanMessage(content=OPENING)]
+    return [
+        cast(
+            "AnyMessage",
+            HumanMessage(content=line.content)
+            if line.role == "user"
+            else AIMessage(content=line.content),
+        )
+        for line in history
+    ]

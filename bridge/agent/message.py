@@ -1,0 +1,109 @@
+"""One message of the model's as it streams in: what is spoken of it, and what it asks of tools.
+
+Tokens come through a callback that runs inside the model call, past the graph's stream queue, which
+costs more per token than all the rest together.
+"""
+
+import asyncio
+from contextvars import ContextVar
+from typing import Any, cast
+
+import structlog
+from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, BaseMessageChunk
+from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
+
+from bridge.agent.reply import Reply
+from bridge.agent.toolrequests import ToolRequests
+
+_log = structlog.get_logger(__name__)
+
+listening: ContextVar["ModelMessage | None"] = ContextVar("listening", default=None)
+"""The message being heard in this task. Only the agent's own model call sets it, so a model that a
+tool or a middleware calls is not spoken: who does not ask is not heard."""
+
+
+class Listener(AsyncCallbackHandler):
+    """Hands each chunk of a model to the message that listens in this task, if any does.
+
+    The two `tap_output_…` methods make it what LangChain calls a streaming handler; without one
+    among a model's callbacks `ainvoke` would not stream.
+    """
+
+    run_inline = True
+    raise_error = True
+
+    async def on_llm_new_token(
+        self,
+        token: str | list[str | dict[str, Any]],
+        *,
+        chunk: GenerationChunk | ChatGenerationChunk | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Pass on one chunk."""
+        message = listening.get()
+        if message is None:
+            return
+        if isinstance(chunk, ChatGenerationChunk):
+            await message.hear(chunk.message)
+        else:
+            await message.hear(AIMessageChunk(content=cast("str", token)))
+
+    def tap_output_aiter(self, run_id: Any, output: Any) -> Any:
+        """Leave the stream alone."""
+        return output
+
+    def tap_output_iter(self, run_id: Any, output: Any) -> Any:
+        """Leave the stream alone."""
+        return output
+
+
+class ModelMessage:
+    """One message of the model's, while it is heard and spoken."""
+
+    def __init__(self, reply: Reply, clock: asyncio.Timeout) -> None:
+        self._reply = reply
+        self._clock = clock
+        self._time = asyncio.get_running_loop().time
+        self._token_timeout = reply.limits.token_timeout
+        self._text = ""
+        self._may_repeat = bool(reply.messages_spoken)
+        self._requests = ToolRequests()
+
+    async def hear(self, message: BaseMessage | BaseMessageChunk) -> None:
+        """Take in one chunk, and speak its text at once."""
+        self._clock.reschedule(self._time() + self._token_timeout)
+        if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
+            self._requests.hear(message.tool_call_chunks)
+        content = message.content
+        text = content if isinstance(content, str) else str(message.text)
+        if text:
+            await self._speak(text)
+
+    async def complete(self, message: AIMessage) -> AIMessage:
+        """Speak what is left to speak; return the message with its tool calls checked."""
+        if not self._text and (whole := str(message.text)):
+            await self._speak(whole)  # a model that does not stream
+        checked = self._requests.check(message, self._reply)
+        await self._release()
+        await self._reply.voice.finish_message(wait_follows=bool(checked.tool_calls))
+        reason = message.response_metadata.get("finish_reason")
+        if reason in ("length", "content_filter"):
+            _log.info("the model stopped early", finish_reason=reason)
+        return checked
+
+    async def _speak(self, text: str) -> None:
+        self._text += text
+        if self._may_repeat:
+            if any(earlier.startswith(self._text) for earlier in self._reply.messages_spoken):
+                return  # so far word for word what was said before: wait until it differs
+            self._may_repeat = False
+            text = self._text
+        await self._reply.voice.say(text)
+
+    async def _release(self) -> None:
+        repeated = self._may_repeat and self._text in self._reply.messages_spoken
+        if self._may_repeat and not repeated and self._text:
+            await self._reply.voice.say(self._text)
+        if self._text and not repeated:
+            self._reply.messages_spoken.append(self._text)

@@ -1,0 +1,121 @@
+"""`bridge doctor`: what would go wrong in a call, found before it, with the remedy."""
+
+import asyncio
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bridge.cli.tools import load_tools, unknown_tables
+from bridge.doctor import Finding, check_models, check_port, check_prompts, check_token
+from bridge.errors import SettingsError
+from bridge.local.plain import plain
+from bridge.logs import configure_logs
+from bridge.settings import FILE, Settings, unknown_variables
+
+_SECRET: Final = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|BASE_URL|API_BASE|DSN")
+_SHORTEST_SECRET: Final = 4
+_COLOURS: Final = {"ok": "green", "warning": "yellow", "problem": "red"}
+
+
+def doctor(read: Callable[[], Settings], metadata: Mapping[str, Any], *, as_json: bool) -> int:
+    """Make every check and show the findings; 1 if there is a problem."""
+    configure_logs("error", "auto")
+    secrets = _secrets_around()
+    try:
+        settings = read()
+    except SettingsError as error:
+        findings = [Finding("problem", "settings", str(error), f"correct {FILE} or the variable")]
+    else:
+        secrets |= {*_secrets_around(), *settings.tokens}
+        with contextlib.redirect_stdout(sys.stderr):  # a tool file may print while it loads
+            findings = asyncio.run(_examine(settings, metadata))
+    _show([_without(secrets, finding) for finding in findings], as_json=as_json)
+    return 1 if any(finding.level == "problem" for finding in findings) else 0
+
+
+async def _examine(settings: Settings, metadata: Mapping[str, Any]) -> list[Finding]:
+    return [
+        *_check_settings(),
+        *await check_models(settings),
+        *await check_prompts(settings, metadata),
+        *await _check_tools(settings),
+        check_token(settings),
+        await check_port(settings),
+    ]
+
+
+def _check_settings() -> list[Finding]:
+    sources = [f"{FILE}"] if FILE.exists() else []
+    sources += [".env"] if Path(".env").exists() else []
+    count = sum(name.startswith("BRIDGE_") for name in os.environ)
+    sources += [f"{count} BRIDGE_ variable{'s' if count > 1 else ''}"] if count else []
+    findings = [Finding("ok", "settings", f"valid ({', '.join(sources) or 'all defaults'})")]
+    for name in unknown_variables():
+        message = f"{name}: no such setting"
+        findings.append(Finding("warning", "settings", message, "correct or remove the variable"))
+    return findings
+
+
+async def _check_tools(settings: Settings) -> list[Finding]:
+    toolbox = await load_tools(settings)
+    findings = []
+    for failure in toolbox.failures:
+        if failure.file == settings.tools_dir:
+            findings.append(Finding("warning", "tools", str(failure)))
+        else:
+            remedy = "correct the file; `bridge tools` shows what is loaded"
+            findings.append(Finding("problem", "tools", str(failure), remedy))
+    remedy = f"correct the name, or remove the table from {FILE}"
+    findings += [
+        Finding("problem", "tools", unknown, remedy)
+        for unknown in unknown_tables(settings, toolbox)
+    ]
+    if not findings:
+        names = ", ".join(tool.name for tool in toolbox.tools)
+        findings.append(Finding("ok", "tools", names or "none in the folder"))
+    return findings
+
+
+# ── secrets ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _secrets_around() -> set[str]:
+    """Values of variables that sound secret, so that no message can quote one."""
+    return {value for name, value in os.environ.items() if _SECRET.search(name.upper())}
+
+
+def _without(secrets: set[str], finding: Finding) -> Finding:
+    def clean(text: str) -> str:
+        for secret in sorted(secrets, key=len, reverse=True):
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "•••")
+        return plain(text)
+
+    return Finding(finding.level, finding.check, clean(finding.message), clean(finding.remedy))
+
+
+# ── showing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _show(findings: list[Finding], *, as_json: bool) -> None:
+    if as_json:
+        fit = not any(finding.level == "problem" for finding in findings)
+        report = {"fit": fit, "findings": findings}
+        sys.stdout.write(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n")
+        return
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for finding in findings:
+        message = Text(finding.message)
+        if finding.remedy:
+            message.append(f" → {finding.remedy}", "bold")
+        table.add_row(Text(finding.level, _COLOURS[finding.level]), finding.check, message)
+    Console(highlight=False).print(table)

@@ -1,0 +1,81 @@
+"""`bridge serve`: run the server until it is told to stop."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bridge import __version__
+from bridge.app import Bridge
+from bridge.logs import configure_logs
+from bridge.settings import DEFAULT_MODEL, DEMO, Settings, unknown_variables
+
+
+def serve(settings: Settings) -> None:
+    """Serve calls; SIGTERM or Ctrl-C ends it with code 0."""
+    configure_logs(settings.log_level, settings.log_format)
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    async with Bridge(settings) as bridge:
+        _welcome(bridge)
+        await stop.wait()
+
+
+def _welcome(bridge: Bridge) -> None:
+    console = Console(highlight=False)
+    settings = bridge.settings
+    address = f"{settings.host}:{bridge.port}"
+    secret = "/<your token>" if settings.token else ""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("model", _model(bridge))
+    table.add_row("tools", _names(tool.name for tool in bridge.tools.current.tools))
+    table.add_row("prompts", _names(sorted(bridge.prompts.current.templates)))
+    table.add_row("Millis", f"ws://{address}/millis{secret}  (from outside: wss://YOUR-HOST/…)")
+    table.add_row("health", f"http://{address}/healthz")
+    table.add_row("talk", f"[bold]{_command()} chat[/bold]  in a second terminal")
+    console.print(f"[bold]millis-bridge {__version__}[/bold] is listening")
+    console.print(table)
+    toolbox, prompts = bridge.tools.current, bridge.prompts.current
+    for failure in (*toolbox.failures, *prompts.failures):
+        console.print(f"[red]not loaded[/red] {failure}", markup=True)
+    for name in unknown_variables():
+        console.print(f"[yellow]ignored[/yellow] {name}: no such setting")
+    sys.stdout.flush()
+
+
+def _model(bridge: Bridge) -> str:
+    names = " → ".join(model.name for model in bridge.models)
+    if bridge.models[0].name != DEMO:
+        return names
+    return (
+        "demo: built in, without a key or a network, and not a real language model. "
+        f"For a real one: OPENAI_API_KEY=sk-… BRIDGE_MODEL={DEFAULT_MODEL} {_command()} serve"
+    )
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _command() -> str:
+    """How this program was called, so that the next command works as printed."""
+    program = Path(sys.argv[0])
+    if not program.is_absolute():
+        return str(program)
+    if Path(os.environ.get("PATH", "").split(os.pathsep)[0]) == program.parent:
+        return program.name
+    try:
+        return str(program.relative_to(Path.cwd()))
+    except ValueError:
+        return str(program)

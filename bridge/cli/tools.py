@@ -1,0 +1,157 @@
+"""`bridge tools`: what the model may use, and what keeps the rest from it."""
+
+import asyncio
+import contextlib
+import difflib
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from bridge.local.plain import plain
+from bridge.logs import configure_logs
+from bridge.plugins.shelf import ToolShelf
+from bridge.plugins.threads import ToolThreads
+from bridge.plugins.toolbox import Toolbox
+from bridge.settings import FILE, Settings
+
+
+def tools(settings: Settings, *, as_json: bool) -> int:
+    """Load the tools as the server would and show them; 1 if something is wrong."""
+    configure_logs("debug" if settings.log_level == "debug" else "error", settings.log_format)
+    with contextlib.redirect_stdout(sys.stderr):  # a tool file may print while it loads
+        toolbox = asyncio.run(load_tools(settings))
+    unknown = unknown_tables(settings, toolbox)
+    if as_json:
+        report = _as_json(settings, toolbox, unknown)
+        sys.stdout.write(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        _show(settings, toolbox, unknown)
+    return 1 if toolbox.failures or unknown else 0
+
+
+async def load_tools(settings: Settings) -> Toolbox:
+    """Load the tools folder once."""
+    return await ToolShelf(settings.tools_dir, threads=ToolThreads(settings.tool_threads)).reload()
+
+
+def unknown_tables(settings: Settings, toolbox: Toolbox) -> list[str]:
+    """Say of each `[tools.NAME]` table that it names no tool that is loaded."""
+    names = [tool.name for tool in toolbox.tools]
+    return [
+        f"{FILE}: [tools.{name}] names no tool that is loaded{_suggestion(name, names)}"
+        for name in settings.tools
+        if name not in names
+    ]
+
+
+def _suggestion(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+# ── for machines ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _as_json(settings: Settings, toolbox: Toolbox, unknown: list[str]) -> dict[str, Any]:
+    return {
+        "tools": [
+            {
+                "name": tool.name,
+                "file": str(toolbox.files[tool.name]),
+                "description": tool.description,
+                "arguments": _schema(tool),
+                "timeout": _timeout(settings, tool.name),
+            }
+            for tool in toolbox.tools
+        ],
+        "failures": [
+            {"file": str(failure.file), "line": failure.line, "reason": failure.reason}
+            for failure in toolbox.failures
+        ],
+        "unknown_tables": unknown,
+    }
+
+
+def _schema(tool: Any) -> dict[str, Any]:
+    """What the model is told about the arguments, as JSON Schema."""
+    schema = tool.tool_call_schema
+    if isinstance(schema, Mapping):
+        return dict(schema)
+    write = getattr(schema, "model_json_schema", None) or schema.schema  # a pydantic 1 model
+    return dict(write())
+
+
+def _timeout(settings: Settings, name: str) -> float:
+    table = settings.tools.get(name)
+    return (table and table.timeout) or settings.tool_timeout
+
+
+# ── for people ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _show(settings: Settings, toolbox: Toolbox, unknown: list[str]) -> None:
+    console = Console(highlight=False)
+    for tool in toolbox.tools:
+        seconds = f"{_timeout(settings, tool.name):g} s"
+        head = Text.assemble(
+            (tool.name, "bold"), (f"  {toolbox.files[tool.name]} · up to {seconds}", "dim")
+        )
+        console.print(head)
+        console.print(Padding(Text(plain(_first_line(tool.description))), (0, 0, 0, 2)))
+        for line in _arguments(_schema(tool)):
+            console.print(Padding(Text(plain(line), "cyan"), (0, 0, 0, 4)))
+    if not toolbox.tools:
+        console.print(Text("No tools."))
+    if toolbox.failures or unknown:
+        console.print()
+    for problem in (*toolbox.failures, *unknown):
+        console.print(Text.assemble(("problem  ", "red"), plain(problem)), soft_wrap=False)
+
+
+def _first_line(description: str) -> str:
+    return description.strip().split("\n", 1)[0]
+
+
+def _arguments(schema: Mapping[str, Any]) -> Iterator[str]:
+    required = schema.get("required", ())
+    definitions = schema.get("$defs", {})
+    for name, field in schema.get("properties", {}).items():
+        line = f"{name}: {kind_of(field, definitions)}"
+        if "default" in field:
+            line += f" = {orjson.dumps(field['default'], default=str).decode()}"
+        elif name not in required:
+            line += " (optional)"
+        about = field.get("description")
+        yield f"{line}  {_first_line(about)}" if isinstance(about, str) and about else line
+
+
+def kind_of(field: Any, definitions: Mapping[str, Any], depth: int = 3) -> str:
+    """Write a JSON Schema type as a person would: `list of text`, `"c" or "f"`."""
+    if not isinstance(field, Mapping) or not depth:
+        return "anything"
+    if isinstance(reference := field.get("$ref"), str):
+        return kind_of(definitions.get(reference.rpartition("/")[2]), definitions, depth - 1)
+    for key in ("anyOf", "oneOf", "allOf"):
+        if isinstance(choices := field.get(key), list):
+            return " or ".join(kind_of(one, definitions, depth - 1) for one in choices)
+    if isinstance(values := field.get("enum"), list):
+        return " or ".join(orjson.dumps(value, default=str).decode() for value in values)
+    if "const" in field:
+        return orjson.dumps(field["const"], default=str).decode()
+    match field.get("type"):
+        case "array":
+            return f"list of {kind_of(field.get('items'), definitions, depth - 1)}"
+        case "object" if isinstance(field.get("properties"), Mapping):
+            return f"object with {', '.join(field['properties'])}"
+        case str(kind):
+            return _KINDS.get(kind, kind)
+        case _:
+            return "anything"
+
+
+_KINDS = {"string": "text", "integer": "whole number", "boolean": "true or false", "null": "none"}

@@ -1,0 +1,1 @@
+"""aiohttp: the socket, who may enter, health, and what can be watched."""

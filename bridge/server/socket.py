@@ -1,0 +1,95 @@
+"""Millis's socket: refuse or accept, then read frames and route them until the caller is gone."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+
+import structlog
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from bridge.call.call import Call, CallSetup
+from bridge.errors import ProtocolError
+from bridge.protocol import MAX_FRAME_BYTES, decode
+from bridge.server.access import foreign_origin, may_enter
+from bridge.server.outbox import Outbox
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Switchboard:
+    """The calls of one process, and what it takes to accept another."""
+
+    calls: CallSetup
+    tokens: tuple[str, ...]
+    max_calls: int
+    send_timeout: float
+    first_message_timeout: float
+    heartbeat: float
+    live: set[web.WebSocketResponse] = field(default_factory=set)
+    draining: bool = False
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Frames and requests that could not be used, by reason."""
+        return self.calls.dropped
+
+
+SWITCHBOARD: web.AppKey[Switchboard] = web.AppKey("switchboard", Switchboard)
+
+
+async def answer(request: web.Request) -> web.StreamResponse:
+    """Serve one call, from the handshake to the hang-up."""
+    board = request.app[SWITCHBOARD]
+    refusal = _refusal(request, board)
+    if refusal is not None:
+        return refusal
+    socket = web.WebSocketResponse(
+        heartbeat=board.heartbeat,
+        compress=False,  # permessage-deflate costs 100 KiB a connection and invites bombs
+        max_msg_size=MAX_FRAME_BYTES,
+    )
+    board.live.add(socket)
+    try:
+        await socket.prepare(request)
+        call = Call(Outbox(socket, request, board.send_timeout), board.calls)
+        try:
+            await _listen(socket, call, board)
+        finally:
+            await call.close()
+            _log.info("call ended", session=call.data.session_id, close_code=socket.close_code)
+    finally:
+        board.live.discard(socket)
+    return socket
+
+
+def _refusal(request: web.Request, board: Switchboard) -> web.Response | None:
+    """Say no before the upgrade, with no word on what was wrong with a token."""
+    if not may_enter(request, board.tokens):
+        return web.Response(status=401, text="unauthorized\n")
+    if foreign_origin(request):
+        return web.Response(status=403, text="forbidden\n")
+    if board.draining or len(board.live) >= board.max_calls:
+        _log.warning("call refused", live=len(board.live), draining=board.draining)
+        return web.Response(status=503, text="no free line\n", headers={"Retry-After": "5"})
+    return None
+
+
+async def _listen(socket: web.WebSocketResponse, call: Call, board: Switchboard) -> None:
+    try:
+        async with asyncio.timeout(board.first_message_timeout) as patience:
+            async for frame in socket:
+                if frame.type is not WSMsgType.TEXT:
+                    board.dropped["binary"] += 1
+                    continue
+                try:
+                    message = decode(frame.data)
+                except ProtocolError as error:
+                    board.dropped[error.reason] += 1
+                    _log.debug("frame dropped", session=call.data.session_id, reason=error.reason)
+                    continue
+                patience.reschedule(None)
+                call.hear(message)
+    except TimeoutError:
+        _log.info("call closed: nothing was said after connecting")
+        await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"nothing was said")

@@ -1,0 +1,196 @@
+"""Every setting and its default, on one page.
+
+Read once, from `BRIDGE_*` variables first and then from `bridge.toml` in the working folder.
+"""
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings import SettingsError as UnreadableSetting
+
+from bridge.errors import SettingsError
+
+FILE: Final = Path("bridge.toml")
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+DEMO: Final = "demo"
+DEFAULT_MODEL: Final = "openai:gpt-4.1-mini"
+
+
+def _items(value: object) -> object:
+    """Accept `a, b` where a list is meant, as variables have no lists."""
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    return value
+
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_items)]
+
+
+class ToolSettings(BaseModel):
+    """What `[tools.NAME]` in bridge.toml may say of one tool."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    timeout: Seconds | None = None
+    """Seconds this tool may take."""
+
+
+class Settings(BaseSettings):
+    """What the person who runs the bridge decides."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BRIDGE_", toml_file=FILE, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    # ── the door ──
+    host: str = "127.0.0.1"
+    """Address to listen on; beyond loopback only with a token."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """Port to listen on; 0 takes a free one."""
+    token: Secrets = ()
+    """Secrets that Millis may dial in with; several, comma-separated, while rotating."""
+    max_calls: Count = 1000
+    """Calls at once; more are refused with 503."""
+
+    # ── the agent ──
+    model: str | None = None
+    """Chat model, as `provider:name`; `demo` needs no key. Unset: OpenAI with a key, else demo."""
+    fallback_models: Names = ()
+    """Models to try in turn when the first one fails before its first word."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """Passed to the model when set."""
+    tools_dir: Path = Path("tools")
+    """Folder of tool modules, watched for changes."""
+    prompts_dir: Path = Path("prompts")
+    """Folder of prompt templates, watched for changes."""
+    include_metadata_in_prompt: bool = False
+    """Add the call's metadata to the system prompt, as data, even if Millis does not ask for it."""
+
+    # ── what the caller hears ──
+    greeting: Literal["template", "model", "off"] = "template"
+    """First words: `prompts/greeting.md`, the model's own, or none (Millis greets)."""
+    max_answer_chars: Count = 4000
+    """Characters an answer may have; the rest is cut."""
+
+    # ── limits ──
+    first_word_timeout: Seconds = 8.0
+    """Seconds for the first token of an answer, retries and fallback models included."""
+    token_timeout: Seconds = 5.0
+    """Seconds between two tokens of an answer."""
+    turn_timeout: Seconds = 60.0
+    """Seconds for a whole answer, tools included."""
+    tool_timeout: Seconds = 10.0
+    """Seconds for one tool; `[tools.NAME] timeout` in bridge.toml overrides it."""
+    tool_threads: Count = 16
+    """Threads for tools that are not async."""
+    max_model_calls: Count = 8
+    """Model calls in one turn; the last one must answer."""
+    max_tool_calls: Count = 10
+    """Tool calls in one turn."""
+    max_parallel_tools: Count = 4
+    """Tools of one turn that run at the same time."""
+    first_message_timeout: Seconds = 10.0
+    """Seconds a new socket may stay silent."""
+    send_timeout: Seconds = 5.0
+    """Seconds a peer may leave a frame unread before it is cut off."""
+    heartbeat: Seconds = 20.0
+    """Seconds between WebSocket pings."""
+    shutdown_timeout: Seconds = 5.0
+    """Seconds that calls may take to end when the server stops."""
+
+    # ── logs ──
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least important log line that is written."""
+    log_format: Literal["auto", "json", "pretty"] = "auto"
+    """Log lines as JSON, or coloured for people; auto asks whether it is a terminal."""
+
+    tools: dict[str, ToolSettings] = Field(default_factory=dict)
+    """`[tools.NAME]` tables, by tool name; only in bridge.toml."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line, then variables, then bridge.toml."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The secrets in clear, for comparing only."""
+        return tuple(secret.get_secret_value() for secret in self.token)
+
+    @property
+    def chosen_model(self) -> str:
+        """The model to use: the one set, OpenAI's if there is a key, or the demo."""
+        if self.model:
+            return self.model
+        return DEFAULT_MODEL if os.environ.get("OPENAI_API_KEY") else DEMO
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; `overrides` come from the command line.
+
+    Raises:
+        SettingsError: a value is wrong, in one line that names it, its place and what it should be.
+    """
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        problems = "; ".join(_problem(dict(one)) for one in error.errors(include_input=False))
+        raise SettingsError(problems) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{FILE}: {error}") from None
+    except UnreadableSetting as error:
+        raise SettingsError(str(error)) from None
+    if settings.host not in LOOPBACK and not settings.token:
+        raise SettingsError(
+            f"BRIDGE_HOST is {settings.host}, which others can reach, and no token is set: "
+            "set BRIDGE_TOKEN to a long secret (openssl rand -hex 32), or listen on 127.0.0.1"
+        )
+    return settings
+
+
+def unknown_variables() -> list[str]:
+    """`BRIDGE_*` variables that mean nothing here, each with the name it may have meant."""
+    known = {f"BRIDGE_{name.upper()}" for name in Settings.model_fields}
+    strangers = (
+        name
+        for name in sorted(os.environ)
+        if name.startswith("BRIDGE_") and name not in known
+        if not name.startswith(("BRIDGE_TEST_", "BRIDGE_REQUIRE_"))
+    )
+    return [name + _suggestion(name, known) for name in strangers]
+
+
+def _suggestion(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _problem(error: dict[str, Any]) -> str:
+    path = [str(part) for part in error["loc"]] or ["settings"]
+    variable = f"BRIDGE_{path[0].upper()}"
+    where = variable if variable in os.environ else f"{FILE}: {'.'.join(path)}"
+    if error["type"] == "extra_forbidden":
+        return f"{where}: no such setting" + _suggestion(path[0], set(Settings.model_fields))
+    message = error["msg"]
+    return f"{where}: {message[0].lower()}{message[1:]}"

@@ -1,0 +1,119 @@
+"""Stand-ins for the two sides of a call: the line to Millis, and an agent with a script."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bridge.call.call import Call, CallSetup
+from bridge.call.ports import Brief, CallData, CallEvent, TurnEnded, Voice
+from bridge.errors import CallClosed
+from bridge.protocol import Outbound, StreamResponse
+from bridge.speech import Lexicon
+
+APOLOGY = "Sorry, something went wrong."
+REPROMPT = "Sorry, could you say that again?"
+GREETING = "Hello!"
+
+
+class Line:
+    """Records what was sent; each send takes `ticks` of the event loop; may be hung up."""
+
+    def __init__(self, ticks: int = 0) -> None:
+        self.sent: list[Outbound] = []
+        self.ticks = ticks
+        self.hung_up = False
+
+    async def send(self, message: Outbound) -> None:
+        if self.hung_up:
+            raise CallClosed
+        self.sent.append(message)  # on the wire before the first wait, as in the real outbox
+        for _ in range(self.ticks):
+            await asyncio.sleep(0)
+
+    def frames(self, stream_id: int | str) -> list[StreamResponse]:
+        return [
+            message
+            for message in self.sent
+            if isinstance(message, StreamResponse) and message.data.stream_id == stream_id
+        ]
+
+    def said(self, stream_id: int | str) -> str:
+        return "".join(frame.data.content for frame in self.frames(stream_id))
+
+    def endings(self, stream_id: int | str) -> int:
+        return sum(frame.data.end_of_stream for frame in self.frames(stream_id))
+
+
+Step = str | BaseException | int | asyncio.Event | Callable[[Voice], object]
+
+
+class ScriptedAgent:
+    """Says, waits (an int is that many ticks, an event is waited for) or raises, in order."""
+
+    def __init__(self, *script: Step) -> None:
+        self.script = script
+        self.briefs: list[Brief] = []
+
+    async def reply(self, brief: Brief, voice: Voice) -> None:
+        self.briefs.append(brief)
+        for step in self.script:
+            match step:
+                case str():
+                    await voice.say(step)
+                case int():
+                    for _ in range(step):
+                        await asyncio.sleep(0)
+                case asyncio.Event():
+                    await step.wait()
+                case BaseException():
+                    raise step
+                case _:
+                    result = step(voice)
+                    if asyncio.iscoroutine(result):
+                        await result
+
+
+class Phrases:
+    """The fixed texts of a call."""
+
+    def greeting(self, call: CallData) -> str:
+        return GREETING
+
+    def apology(self, call: CallData) -> str:
+        return APOLOGY
+
+    def reprompt(self, call: CallData) -> str:
+        return REPROMPT
+
+
+@dataclass
+class Room:
+    """A call with a line and an agent, and everything that was noticed of it."""
+
+    agent: ScriptedAgent
+    line: Line = field(default_factory=Line)
+    events: list[CallEvent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.setup = CallSetup(
+            agent=lambda: self.agent,
+            prompts=Phrases,
+            lexicon=Lexicon,
+            observe=lambda _call, event: self.events.append(event),
+            tool_grace=1.0,
+        )
+
+    def call(self) -> Call:
+        return Call(self.line, self.setup)
+
+    def ended(self) -> list[TurnEnded]:
+        return [event for event in self.events if isinstance(event, TurnEnded)]
+
+
+async def until(true: Callable[[], bool], ticks: int = 100_000) -> None:
+    """Let the event loop run until something holds."""
+    for _ in range(ticks):
+        if true():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came true")
