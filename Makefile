@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check clean
+.PHONY: help run test check bench clean
 
 help:
 	@echo "make run    start the bridge on http://127.0.0.1:8080"
 	@echo "make test   run every test"
 	@echo "make check  format check, lint, types, import directions"
+	@echo "make bench  measure the waiting that the bridge adds"
 	@echo "make clean  remove the virtual environment and caches"
 
 run: $(VENV)/.run
@@ -22,6 +23,9 @@ check: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/test_layout.py
+
+bench: $(VENV)/.dev
+	@$(BIN)/python benchmarks/answering.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,6 @@
 """millis-bridge: answer Millis AI phone calls with your own LangChain agent."""
 
-from typing import TYPE_CHECKING, Any, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ToolError
 
@@ -15,8 +15,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """Import `CallContext` when a tool asks for it, so that `import bridge` stays light."""
     if name == "CallContext":
-        from bridge.call import ports  # noqa: PLC0415 - the point of this function
+        from bridge.call.ports import CallContext  # noqa: PLC0415 - the point of this function
 
-        # LangChain builds a pydantic schema of `ToolRuntime[CallContext]`, which needs isinstance.
-        return runtime_checkable(ports.CallContext)
+        return CallContext
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

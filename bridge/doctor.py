@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
+from jinja2.meta import find_undeclared_variables
+
 from bridge.agent.failures import ModelFailed, model_failed
-from bridge.agent.models import build_model
 from bridge.agent.modelcalls import NamedModel
+from bridge.agent.models import build_model
 from bridge.call.ports import CallData
 from bridge.errors import SettingsError
 from bridge.local.door import Door
@@ -22,7 +24,8 @@ from bridge.plugins.failures import one_line
 from bridge.plugins.jinja import SpeechEnvironment
 from bridge.plugins.prompt_shelf import PromptShelf
 from bridge.plugins.values import values_of
-from bridge.settings import DEFAULT_MODEL, DEMO, FILE, LOOPBACK, Settings
+from bridge.settings import DEFAULT_MODEL, DEMO, FILE, Settings
+from bridge.speech import Lexicon
 
 Level = Literal["ok", "warning", "problem"]
 
@@ -31,9 +34,8 @@ MODEL_TIMEOUT: Final = 10.0
 _QUESTION: Final = "Count from one to ten, in words."
 _LONG: Final = 24
 """Characters that no model streams as one token."""
-_SHORT_TOKEN: Final = 16
 _NAMES: Final = frozenset({"metadata", "call", "now", "range", "dict"})
-"""What a template may use."""
+"""What a template knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,10 @@ async def check_prompts(settings: Settings, metadata: Mapping[str, Any]) -> list
     call = CallData("doctor", "doctor", None, "+15550100", "+15550101", dict(metadata))
     for name, template in sorted(prompts.templates.items()):
         findings += _rendered(f"{settings.prompts_dir.name}/{name}.md", template.source, call)
+    try:
+        Lexicon.load(settings.prompts_dir / "lexicon.toml")
+    except SettingsError as error:
+        findings.append(Finding("problem", "prompts", one_line(str(error))))
     if not findings:
         names = ", ".join(sorted(prompts.templates))
         findings.append(Finding("ok", "prompts", f"all render: {names}"))
@@ -193,33 +199,26 @@ def _rendered(file: str, source: str, call: CallData) -> list[Finding]:
     missed: list[str] = []
     environment = SpeechEnvironment(missed.append)
     try:
+        unknown = find_undeclared_variables(environment.parse(source)) - _NAMES
         environment.from_string(source).render(values_of(call, datetime.now(UTC)))
     except Exception as error:  # noqa: BLE001 - a template is foreign code: it may raise anything
         message = f"{file} cannot be rendered: {type(error).__name__}: {error}"
         remedy = "correct it; until then its built-in text is spoken"
         return [Finding("problem", "prompts", one_line(message), remedy)]
-    remedy = "if it may be missing: {{ … | default('…') }}; try others with --metadata KEY=VALUE"
-    return [
-        Finding("warning", "prompts", f"{file}: nothing to show for {name!r}", remedy)
-        for name in dict.fromkeys(missed)
-    ]
+    findings = []
+    for name in sorted(unknown):
+        message = f"{file}: there is no {name!r}, so it shows nothing"
+        remedy = f"templates know metadata, call and now: is it metadata.{name}?"
+        findings.append(Finding("warning", "prompts", message, remedy))
+    remedy = "if it may be missing, use | default('…'); try others with --metadata KEY=VALUE"
+    for name in dict.fromkeys(missed):
+        if name not in unknown:
+            message = f"{file}: the sample call has no {name!r}, so it shows nothing"
+            findings.append(Finding("warning", "prompts", message, remedy))
+    return findings
 
 
 # ── the door ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def check_token(settings: Settings) -> Finding:
-    """Who may come in, and from where."""
-    remedy = "set BRIDGE_TOKEN to a long secret (openssl rand -hex 32)"
-    if not settings.token:
-        message = f"none is set; it listens on {settings.host}, which only this machine reaches"
-        return Finding("warning", "token", message, f"before you open it to Millis, {remedy}")
-    if min(map(len, settings.tokens)) < _SHORT_TOKEN:
-        return Finding("warning", "token", "a token is short enough to be guessed", remedy)
-    message = "set" if len(settings.token) == 1 else f"{len(settings.token)} are set"
-    if settings.host in LOOPBACK:
-        message += f"; it listens on {settings.host}: Millis needs a tunnel or a proxy to it"
-    return Finding("ok", "token", message)
 
 
 async def check_port(settings: Settings) -> Finding:

@@ -53,7 +53,12 @@ class Settings(BaseSettings):
     """What the person who runs the bridge decides."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BRIDGE_", toml_file=FILE, extra="forbid", frozen=True, hide_input_in_errors=True
+        env_prefix="BRIDGE_",
+        toml_file=FILE,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     # ── the door ──

@@ -24,14 +24,14 @@ async def no_task_is_left_running() -> AsyncIterator[None]:
 
 
 @pytest.fixture(scope="session")
-def fake_openai_server() -> Iterator[FakeOpenAI]:
+def fake_openai() -> Iterator[FakeOpenAI]:
     """Run one fake OpenAI-compatible server, in a process of its own, for all tests."""
     with running() as fake:
         yield fake
 
 
 @pytest.fixture
-async def openai(fake_openai_server: FakeOpenAI) -> FakeOpenAI:
+async def openai(fake_openai: FakeOpenAI) -> FakeOpenAI:
     """The fake server, with nothing scripted and nothing recorded."""
-    await fake_openai_server.reset()
-    return fake_openai_server
+    await fake_openai.reset()
+    return fake_openai

@@ -2,8 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import textwrap
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -164,3 +171,256 @@ async def bridge_running(
         )
     async with bridge:
         yield bridge
+
+
+# ── below WebSocket clients: bytes, to do what no client does ────────────────────────────────────
+
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+
+
+def raw_frame(
+    payload: bytes, opcode: int = TEXT, *, fin: bool = True, rsv: int = 0, masked: bool = True
+) -> bytes:
+    """One frame as it is on the wire, well-formed or not."""
+    size = len(payload)
+    length = 127 if size > 0xFFFF else 126 if size > 125 else size
+    extended = {126: struct.pack(">H", size & 0xFFFF), 127: struct.pack(">Q", size)}
+    head = bytes([fin << 7 | rsv << 4 | opcode, masked << 7 | length]) + extended.get(length, b"")
+    return head + (bytes(4) if masked else b"") + payload  # a mask of zeros changes nothing
+
+
+class Raw:
+    """One TCP connection with a WebSocket on it, by hand."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.head = ""
+        """What the bridge said to the handshake."""
+
+    def send(self, payload: bytes | str, opcode: int = TEXT, **kwargs: Any) -> None:
+        data = payload.encode() if isinstance(payload, str) else payload
+        self.writer.write(raw_frame(data, opcode, **kwargs))
+
+    async def next(self) -> tuple[int, bytes]:
+        """Wait for the next frame: opcode and payload."""
+        async with asyncio.timeout(PATIENCE):
+            first, length = await self.reader.readexactly(2)
+            if length in {126, 127}:
+                wide = await self.reader.readexactly(2 if length == 126 else 8)
+                length = int.from_bytes(wide, "big")
+            return first & 0x0F, await self.reader.readexactly(length)
+
+    async def close_code(self) -> int:
+        """Wait for the bridge's goodbye."""
+        while True:
+            opcode, payload = await self.next()
+            if opcode == CLOSE:
+                return int.from_bytes(payload[:2], "big")
+
+    def vanish(self) -> None:
+        """Reset the connection, as a machine that is switched off."""
+        wire: socket.socket = self.writer.get_extra_info("socket")
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+
+@asynccontextmanager
+async def dialled_raw(
+    bridge: Bridge, *headers: str, path: str = "/millis", window: int | None = None
+) -> AsyncIterator[Raw]:
+    """Dial by hand. `window`: bytes the kernel takes in for a client that does not read."""
+    with socket.socket() as wire:
+        if window is not None:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        wire.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(wire, ("127.0.0.1", bridge.port))
+        reader, writer = await asyncio.open_connection(sock=wire, limit=1 << 16)
+        raw = Raw(reader, writer)
+        lines = [
+            f"GET {path} HTTP/1.1",
+            f"Host: 127.0.0.1:{bridge.port}",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            *headers,
+        ]
+        writer.write("\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape"))
+        try:
+            async with asyncio.timeout(PATIENCE):
+                raw.head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            yield raw
+        finally:
+            writer.transport.abort()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+async def comes_true(what: Callable[[], object]) -> None:
+    """Wait for something that nobody announces."""
+    async with asyncio.timeout(PATIENCE):
+        while not what():
+            await asyncio.sleep(0.005)
+
+
+@dataclass
+class Lag:
+    """How long the event loop was held at a time."""
+
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def worst(self) -> float:
+        return max(self.seconds, default=0.0)
+
+
+@asynccontextmanager
+async def lag_probe(every: float = 0.002) -> AsyncIterator[Lag]:
+    """Measure how late the loop wakes a sleeper, meanwhile."""
+    lag = Lag()
+
+    async def probe() -> None:
+        while True:
+            due = time.perf_counter() + every
+            await asyncio.sleep(every)
+            lag.seconds.append(time.perf_counter() - due)
+
+    probing = asyncio.create_task(probe(), name="lag probe")
+    try:
+        yield lag
+    finally:
+        probing.cancel()
+        await asyncio.wait({probing})
+
+
+# ── a bridge in a process of its own ─────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Served:
+    """`bridge serve` as a person starts it."""
+
+    process: asyncio.subprocess.Process
+    port: int
+    welcome: str
+    """What it printed until it was ready."""
+
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> tuple[int | None, str, str]:
+        """Tell it to stop; exit code, and what it had still to say on stdout and stderr."""
+        if self.process.returncode is None:
+            self.process.send_signal(how)
+        async with asyncio.timeout(PATIENCE + 10):
+            out, err = await self.process.communicate()
+        return self.process.returncode, out.decode(), err.decode()
+
+
+async def run_cli(folder: Path, *args: str, **variables: str) -> asyncio.subprocess.Process:
+    """Start a command of `bridge` in `folder`, with no other BRIDGE_ or OPENAI_ variables."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("BRIDGE_", "OPENAI_"))}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge.cli", *args),
+        cwd=folder,
+        env={**inherited, "PYTHONPATH": str(Path(__file__).parents[1]), **variables},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+@asynccontextmanager
+async def served(folder: Path, **variables: str) -> AsyncIterator[Served]:
+    """Run `bridge serve` on a free port until it is ready; stop it at the end."""
+    process = await run_cli(folder, "serve", **{"BRIDGE_PORT": "0", **variables})
+    assert process.stdout is not None
+    try:
+        welcome, port = "", 0
+        async with asyncio.timeout(PATIENCE + 10):
+            while "talk " not in welcome:
+                line = (await process.stdout.readline()).decode()
+                assert line, f"it did not start: {welcome}"
+                welcome += line
+                if line.startswith("health"):
+                    port = int(line.rpartition("/healthz")[0].rpartition(":")[2])
+        yield Served(process, port, welcome)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+# ── tools in a call ──────────────────────────────────────────────────────────────────────────────
+
+TOOL_HEAD = """\
+import asyncio, time
+from pathlib import Path
+from langchain.tools import ToolRuntime
+from langchain_core.tools import tool
+from bridge import CallContext, ToolError
+HERE = Path({folder!r})
+def note(name, text):
+    with (HERE / name).open("a") as file:
+        file.write(text + "\\n")
+async def file_there(name):
+    while not (HERE / name).exists():
+        await asyncio.sleep(0.002)
+"""
+
+
+def write_tool(folder: Path, name: str, body: str) -> Path:
+    """Save a tool file whose code may `note` something in a file of `folder`, or wait for one."""
+    path = folder / "tools" / f"{name}.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(TOOL_HEAD.format(folder=str(folder)) + textwrap.dedent(body))
+    return path
+
+
+def noted(folder: Path, name: str) -> list[str]:
+    """Read what tools have noted."""
+    path = folder / name
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def tool_call(name: str, call_id: str | None = "c1", **arguments: object) -> dict[str, Any]:
+    """One call of a tool, as a model asks for it."""
+    return {"name": name, "id": call_id, "arguments": orjson.dumps(arguments).decode()}
+
+
+def asking(*calls: dict[str, Any], say: str = "") -> list[dict[str, Any]]:
+    """Script a message of the model's that asks for tools."""
+    words: list[dict[str, Any]] = [{"text": say}] if say else []
+    asked = [{"tool_call": call} for call in calls]
+    return [*words, *asked, {"finish": "tool_calls"}, {"done": True}]
+
+
+def results(request: Mapping[str, Any]) -> dict[str, str]:
+    """Find the results of tools in a recorded request, by the id of the call."""
+    return {
+        message["tool_call_id"]: message["content"]
+        for message in request["body"]["messages"]
+        if message["role"] == "tool"
+    }
+
+
+async def health(bridge: Bridge) -> dict[str, Any]:
+    """Ask /healthz."""
+    url = f"http://127.0.0.1:{bridge.port}/healthz"
+    async with aiohttp.ClientSession() as http, http.get(url) as response:
+        body: dict[str, Any] = await response.json()
+        return body
+
+
+async def health_when(
+    bridge: Bridge, true: Callable[[dict[str, Any]], object], timeout: float = PATIENCE
+) -> dict[str, Any]:
+    """Ask /healthz until something holds of it."""
+    async with asyncio.timeout(timeout):
+        while not true(body := await health(bridge)):
+            await asyncio.sleep(0.02)
+    return body
+
+
+async def came_true(true: Callable[[], object], timeout: float = PATIENCE) -> None:
+    """Wait until something holds that no event tells of."""
+    async with asyncio.timeout(timeout):
+        while not true():
+            await asyncio.sleep(0.005)

@@ -12,7 +12,8 @@ from typing import Any
 from rich.console import Console
 
 from bridge.local.answer import LineLost
-from bridge.local.caller import Caller, CallRefused
+from bridge.local.caller import Caller
+from bridge.local.dialing import CallRefused
 from bridge.local.door import Door
 from bridge.local.keyboard import Keyboard
 from bridge.local.outside import health_of, watched

@@ -11,18 +11,18 @@ from typing import Any, Final
 
 import orjson
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from bridge.cli.tools import load_tools, unknown_tables
-from bridge.doctor import Finding, check_models, check_port, check_prompts, check_token
+from bridge.doctor import Finding, check_models, check_port, check_prompts
 from bridge.errors import SettingsError
+from bridge.local.page import say
 from bridge.local.plain import plain
 from bridge.logs import configure_logs
-from bridge.settings import FILE, Settings, unknown_variables
+from bridge.settings import FILE, LOOPBACK, Settings, unknown_variables
 
 _SECRET: Final = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|BASE_URL|API_BASE|DSN")
 _SHORTEST_SECRET: Final = 4
+_SHORT_TOKEN: Final = 16
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
@@ -48,7 +48,7 @@ async def _examine(settings: Settings, metadata: Mapping[str, Any]) -> list[Find
         *await check_models(settings),
         *await check_prompts(settings, metadata),
         *await _check_tools(settings),
-        check_token(settings),
+        _check_token(settings),
         await check_port(settings),
     ]
 
@@ -85,6 +85,20 @@ async def _check_tools(settings: Settings) -> list[Finding]:
     return findings
 
 
+def _check_token(settings: Settings) -> Finding:
+    """Who may come in, and from where."""
+    remedy = "set BRIDGE_TOKEN to a long secret (openssl rand -hex 32)"
+    if not settings.token:
+        message = f"none is set; it listens on {settings.host}, which only this machine reaches"
+        return Finding("warning", "token", message, f"before you open it to Millis, {remedy}")
+    if min(map(len, settings.tokens)) < _SHORT_TOKEN:
+        return Finding("warning", "token", "a token is short enough to be guessed", remedy)
+    message = "set" if len(settings.token) == 1 else f"{len(settings.token)} are set"
+    if settings.host in LOOPBACK:
+        message += f"; it listens on {settings.host}: Millis needs a tunnel or a proxy to it"
+    return Finding("ok", "token", message)
+
+
 # ── secrets ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -112,10 +126,8 @@ def _show(findings: list[Finding], *, as_json: bool) -> None:
         report = {"fit": fit, "findings": findings}
         sys.stdout.write(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n")
         return
-    table = Table.grid(padding=(0, 2, 0, 0))
+    console = Console(highlight=False)
     for finding in findings:
-        message = Text(finding.message)
-        if finding.remedy:
-            message.append(f" → {finding.remedy}", "bold")
-        table.add_row(Text(finding.level, _COLOURS[finding.level]), finding.check, message)
-    Console(highlight=False).print(table)
+        remedy = f" → {finding.remedy}" if finding.remedy else ""
+        head = f"{finding.level:<9}{finding.check:<10}"
+        say(console, head, finding.message + remedy, style=_COLOURS[finding.level])

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bridge import __version__
@@ -48,9 +49,9 @@ def _welcome(bridge: Bridge) -> None:
     console.print(table)
     toolbox, prompts = bridge.tools.current, bridge.prompts.current
     for failure in (*toolbox.failures, *prompts.failures):
-        console.print(f"[red]not loaded[/red] {failure}", markup=True)
+        console.print(f"[red]not loaded[/red] {escape(str(failure))}")
     for name in unknown_variables():
-        console.print(f"[yellow]ignored[/yellow] {name}: no such setting")
+        console.print(f"[yellow]ignored[/yellow] {escape(name)}: no such setting")
     sys.stdout.flush()
 
 
@@ -65,7 +66,7 @@ def _model(bridge: Bridge) -> str:
 
 
 def _names(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
+    return escape(", ".join(names)) or "none"
 
 
 def _command() -> str:

@@ -3,16 +3,15 @@
 import asyncio
 import contextlib
 import difflib
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 from rich.console import Console
-from rich.padding import Padding
-from rich.text import Text
 
-from bridge.local.plain import plain
+from bridge.local.page import say
 from bridge.logs import configure_logs
 from bridge.plugins.shelf import ToolShelf
 from bridge.plugins.threads import ToolThreads
@@ -97,24 +96,30 @@ def _timeout(settings: Settings, name: str) -> float:
 def _show(settings: Settings, toolbox: Toolbox, unknown: list[str]) -> None:
     console = Console(highlight=False)
     for tool in toolbox.tools:
-        seconds = f"{_timeout(settings, tool.name):g} s"
-        head = Text.assemble(
-            (tool.name, "bold"), (f"  {toolbox.files[tool.name]} · up to {seconds}", "dim")
-        )
-        console.print(head)
-        console.print(Padding(Text(plain(_first_line(tool.description))), (0, 0, 0, 2)))
+        rest = f"  {toolbox.files[tool.name]} · up to {_timeout(settings, tool.name):g} s"
+        say(console, tool.name, rest, style="bold")
+        say(console, "  ", _first_line(tool.description))
         for line in _arguments(_schema(tool)):
-            console.print(Padding(Text(plain(line), "cyan"), (0, 0, 0, 4)))
+            say(console, "    ", line)
     if not toolbox.tools:
-        console.print(Text("No tools."))
+        say(console, "", "No tools.")
     if toolbox.failures or unknown:
-        console.print()
+        say(console, "", "")
     for problem in (*toolbox.failures, *unknown):
-        console.print(Text.assemble(("problem  ", "red"), plain(problem)), soft_wrap=False)
+        say(console, "problem  ", str(problem), style="red")
 
 
 def _first_line(description: str) -> str:
     return description.strip().split("\n", 1)[0]
+
+
+_KINDS = {
+    "string": "text",
+    "integer": "whole number",
+    "boolean": "true or false",
+    "null": "none",
+    "array": "list",
+}
 
 
 def _arguments(schema: Mapping[str, Any]) -> Iterator[str]:
@@ -123,35 +128,36 @@ def _arguments(schema: Mapping[str, Any]) -> Iterator[str]:
     for name, field in schema.get("properties", {}).items():
         line = f"{name}: {kind_of(field, definitions)}"
         if "default" in field:
-            line += f" = {orjson.dumps(field['default'], default=str).decode()}"
+            line += f" = {_literal(field['default'])}"
         elif name not in required:
             line += " (optional)"
         about = field.get("description")
         yield f"{line}  {_first_line(about)}" if isinstance(about, str) and about else line
 
 
-def kind_of(field: Any, definitions: Mapping[str, Any], depth: int = 3) -> str:
+def kind_of(field: Any, definitions: Mapping[str, Any], depth: int = 4) -> str:
     """Write a JSON Schema type as a person would: `list of text`, `"c" or "f"`."""
     if not isinstance(field, Mapping) or not depth:
         return "anything"
     if isinstance(reference := field.get("$ref"), str):
         return kind_of(definitions.get(reference.rpartition("/")[2]), definitions, depth - 1)
-    for key in ("anyOf", "oneOf", "allOf"):
-        if isinstance(choices := field.get(key), list):
-            return " or ".join(kind_of(one, definitions, depth - 1) for one in choices)
-    if isinstance(values := field.get("enum"), list):
-        return " or ".join(orjson.dumps(value, default=str).decode() for value in values)
-    if "const" in field:
-        return orjson.dumps(field["const"], default=str).decode()
-    match field.get("type"):
-        case "array":
-            return f"list of {kind_of(field.get('items'), definitions, depth - 1)}"
-        case "object" if isinstance(field.get("properties"), Mapping):
-            return f"object with {', '.join(field['properties'])}"
-        case str(kind):
-            return _KINDS.get(kind, kind)
-        case _:
-            return "anything"
+    choices = next((field[key] for key in ("anyOf", "oneOf", "allOf") if key in field), None)
+    if isinstance(choices, list):
+        return " or ".join(kind_of(one, definitions, depth - 1) for one in choices)
+    values = field.get("enum", [field["const"]] if "const" in field else None)
+    if isinstance(values, list):
+        return " or ".join(_literal(value) for value in values)
+    return _plain_kind(field, definitions, depth)
 
 
-_KINDS = {"string": "text", "integer": "whole number", "boolean": "true or false", "null": "none"}
+def _plain_kind(field: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -> str:
+    kind, items, properties = field.get("type"), field.get("items"), field.get("properties")
+    if kind == "array" and items:
+        return f"list of {kind_of(items, definitions, depth - 1)}"
+    if kind == "object" and isinstance(properties, Mapping):
+        return f"object with {', '.join(properties)}"
+    return _KINDS.get(str(kind), str(kind or "anything"))
+
+
+def _literal(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -4,40 +4,21 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Self
 
 import aiohttp
 import orjson
 from aiohttp import WSMsgType
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from bridge.errors import BridgeError
 from bridge.local.answer import Action, Answer, LineLost, Piece, Stray
+from bridge.local.dialing import connected
 from bridge.protocol import Outbound, StreamResponse, StreamResponseData, Utterance
 
 _OUTBOUND: TypeAdapter[Outbound] = TypeAdapter(
     Annotated[Outbound, Field(discriminator="type")],
     config=ConfigDict(hide_input_in_errors=True),
 )
-_CONNECT: Final = 10.0
-"""Seconds until the bridge must have answered the handshake."""
-_CLOSE: Final = aiohttp.ClientWSTimeout(ws_close=2.0)
-
-_REFUSALS: Final = {
-    401: "it refuses the token: put it in BRIDGE_TOKEN, or in the URL as …/millis/TOKEN",
-    403: "it refuses calls from another site",
-    404: "nothing answers calls at this path: the path is /millis",
-    503: "it has no free line, or is stopping: try again",
-}
-
-
-class CallRefused(BridgeError):
-    """There is no call. The message is one line without the address, which may hold a token."""
-
-    def __init__(self, reason: str, status: int | None = None) -> None:
-        super().__init__(reason)
-        self.status = status
-        """HTTP status of the refusal; None if nobody answered."""
 
 
 class Caller:
@@ -79,7 +60,7 @@ class Caller:
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with aiohttp.ClientSession() as session:
-            socket = await _connected(session, url, headers)
+            socket = await connected(session, url, headers)
             caller = cls(socket, session_id or uuid.uuid4().hex)
             listening = asyncio.create_task(caller._listen(), name="caller")
             try:
@@ -247,23 +228,3 @@ class Caller:
 
     def _stray(self, kind: Any, stream_id: int | None = None, detail: str = "") -> None:
         self.strays.append(Stray(kind, self._now(), stream_id, detail))
-
-
-async def _connected(
-    session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]
-) -> aiohttp.ClientWebSocketResponse:
-    try:
-        async with asyncio.timeout(_CONNECT):
-            return await session.ws_connect(
-                url, headers=headers, autoping=False, compress=0, timeout=_CLOSE
-            )
-    except aiohttp.WSServerHandshakeError as error:
-        reason = _REFUSALS.get(error.status, f"it answers with HTTP status {error.status}")
-        raise CallRefused(reason, error.status) from None
-    except TimeoutError:
-        raise CallRefused(f"nobody answers within {_CONNECT:g} s") from None
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-        raise CallRefused(
-            f"nobody answers ({getattr(cause, 'strerror', None) or type(error).__name__})"
-        ) from None

@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from bridge.local.page import fold
 from bridge.local.plain import cut, plain
 
 AGENT: Final = "agent: "
@@ -69,12 +70,12 @@ class Screen:
     def warn(self, text: str) -> None:
         """Print something that is not as it should be."""
         self.pause_words()
-        self._print(plain(text), "yellow")
+        self._print(fold("", plain(text), self._console.width), "yellow")
 
     def say(self, text: str) -> None:
         """Print a line of our own."""
         self.pause_words()
-        self._print(plain(text))
+        self._print(fold("", plain(text), self._console.width))
 
     def tool(self, event: str, data: dict[str, Any]) -> None:
         """Print a tool's beginning or end, in one line."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import orjson
 from aiohttp import WSMsgType, web
@@ -45,7 +45,7 @@ class Watchers:
 
 
 WATCHERS: web.AppKey[Watchers] = web.AppKey("watchers", Watchers)
-TOKENS: web.AppKey[tuple[str, ...]] = web.AppKey("tokens", tuple)
+TOKENS: web.AppKey[Sequence[str]] = web.AppKey("tokens", tuple)
 
 
 async def watch_call(request: web.Request) -> web.StreamResponse:

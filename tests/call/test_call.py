@@ -1,25 +1,23 @@
 import asyncio
+import json
 from typing import Any
 
 import pytest
 
 from bridge.call.call import Call
-from bridge.call.ports import ToolBegun, ToolFinished, TurnBegan, TurnEnded, Voice
+from bridge.call.ports import ToolBegun, ToolFinished, TurnBegan, Voice
+from bridge.call.toolruns import ToolRuns
 from bridge.errors import AgentError
 from bridge.protocol import Interrupt, decode
 from tests.doubles import APOLOGY, GREETING, REPROMPT, Line, Room, ScriptedAgent, until
 
 
 def start(session: str = "s", stream_id: object = 1, **data: object) -> Any:
-    import json
-
     body = {"stream_id": stream_id, "session_id": session, **data}
     return decode(json.dumps({"type": "start_call", "data": body}))
 
 
 def request(stream_id: object, *said: str) -> Any:
-    import json
-
     roles = ("user", "assistant")
     lines = [{"role": roles[i % 2], "content": text} for i, text in enumerate(said)]
     body = {"stream_id": stream_id, "transcript": lines}
@@ -328,16 +326,11 @@ async def test_a_reply_that_takes_too_long_is_ended() -> None:
     call = room.call()
 
     call.hear(request(2, "one"))
-    await asyncio.wait({asyncio.ensure_future(_ended(room))}, timeout=5)
+    await settle(room, 1)
     await call.close()
 
     assert room.line.said(2) == f"one {APOLOGY}"
     assert room.line.endings(2) == 1
-
-
-async def _ended(room: Room) -> None:
-    while not room.ended():
-        await asyncio.sleep(0.005)
 
 
 async def test_an_answer_without_end_is_cut() -> None:
@@ -426,8 +419,6 @@ async def test_a_tool_that_ignores_its_cancellation_is_cancelled_again_then_left
                 await release.wait()
             except asyncio.CancelledError:
                 cancelled.append(1)
-
-    from bridge.call.toolruns import ToolRuns
 
     runs = ToolRuns()
     task = runs.start(stubborn())

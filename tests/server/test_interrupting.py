@@ -1,4 +1,4 @@
-"""Interrupts over real sockets, at 2,000 timings: none may be lost, here or at the model's server."""
+"""Interrupts over real sockets, at 2,000 timings: none may be lost, here or at the model."""
 
 import asyncio
 from pathlib import Path

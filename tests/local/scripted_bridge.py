@@ -1,0 +1,130 @@
+"""A bridge that says what the script says, also what no real one should."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import orjson
+from aiohttp import WSMsgType, web
+
+HEALTH = {
+    "status": "ok",
+    "version": "9.9",
+    "model": "scripted",
+    "tools": [],
+    "failures": [],
+    "calls": 0,
+}
+
+
+@dataclass(frozen=True)
+class On:
+    """Words on another stream than the one that was asked for."""
+
+    stream_id: int
+    text: str
+
+
+END = object()
+"""The end of the stream."""
+END_CALL = object()
+INTERRUPT = object()
+"""Read until an interrupt has come."""
+CLOSE = object()
+"""Close the socket."""
+Script = Mapping[str, Sequence[Any]]
+"""What follows each line of the caller's, and `""` for the call's beginning."""
+
+
+class ScriptedBridge:
+    """Serves calls on loopback; remembers what it was told."""
+
+    def __init__(
+        self, script: Script, *, refuse: int | None = None, health: object = HEALTH
+    ) -> None:
+        self.received: list[dict[str, Any]] = []
+        self.headers: list[Mapping[str, str]] = []
+        self.hung_up = asyncio.Event()
+        self.port = 0
+        self._script = script
+        self._refuse = refuse
+        self._health = health
+        app = web.Application()
+        app.router.add_get("/millis", self._answer)
+        app.router.add_get("/healthz", self._healthz)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/millis"
+
+    def received_of(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.received if message["type"] == kind]
+
+    def transcript(self) -> list[tuple[str, str]]:
+        """What the newest request says was said."""
+        lines = self.received_of("stream_request")[-1]["data"]["transcript"]
+        return [(line["role"], line["content"]) for line in lines]
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.json_response(self._health)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if self._refuse is not None:
+            return web.Response(status=self._refuse)
+        self.headers.append(request.headers)
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        while (message := await self._next(socket)) is not None:
+            if message["type"] == "start_call":
+                await self._play(socket, message["data"]["stream_id"], "")
+            elif message["type"] == "stream_request":
+                data = message["data"]
+                await self._play(socket, data["stream_id"], data["transcript"][-1]["content"])
+        self.hung_up.set()
+        return socket
+
+    async def _next(self, socket: web.WebSocketResponse) -> dict[str, Any] | None:
+        frame = await socket.receive()
+        if frame.type is not WSMsgType.TEXT:
+            return None
+        message: dict[str, Any] = orjson.loads(frame.data)
+        self.received.append(message)
+        return message
+
+    async def _play(self, socket: web.WebSocketResponse, stream_id: int, line: str) -> None:
+        for step in self._script.get(line, [END]):
+            match step:
+                case str():
+                    await self._say(socket, stream_id, step)
+                case On():
+                    await self._say(socket, step.stream_id, step.text)
+                case bytes():
+                    await socket.send_bytes(step)
+                case dict():
+                    await socket.send_json(step)
+                case _ if step is END:
+                    await self._say(socket, stream_id, "", end=True)
+                case _ if step is END_CALL:
+                    await socket.send_json({"type": "end_call", "data": {"stream_id": stream_id}})
+                case _ if step is INTERRUPT:
+                    while (told := await self._next(socket)) and told["type"] != "interrupt":
+                        pass
+                case _:
+                    await socket.close(code=1012)
+
+    async def _say(
+        self, socket: web.WebSocketResponse, stream_id: int, text: str, *, end: bool = False
+    ) -> None:
+        data = {"stream_id": stream_id, "content": text, "end_of_stream": end}
+        await socket.send_json({"type": "stream_response", "data": data})

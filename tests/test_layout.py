@@ -1,0 +1,82 @@
+"""Who may import whom: the drawing in docs/architecture.md, as a check."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "bridge"
+
+MAY_IMPORT = {
+    "errors": set[str](),
+    "protocol": {"errors"},
+    "settings": {"errors"},
+    "logs": set[str](),
+    "speech": {"errors"},
+    "call": {"errors", "protocol", "speech"},
+    "agent": {"errors", "protocol", "call"},
+    "plugins": {"errors", "protocol", "call"},
+    "server": {"errors", "protocol", "call"},
+    "local": {"errors", "protocol", "call"},
+}
+"""What each room knows. `app` puts all of them together, and `cli` sits on top of it."""
+
+ONLY_IN = {
+    "aiohttp": {"server", "local", "agent.lean_http"},
+    "langchain": {"agent", "plugins"},
+    "langchain_core": {"agent", "plugins"},
+    "langchain_openai": {"agent"},
+    "langgraph": {"agent", "plugins"},
+    "jinja2": {"plugins"},
+    "watchfiles": {"plugins"},
+    "tenacity": {"agent"},
+    "typer": {"cli"},
+}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(part for part in parts if part != "__init__"), ast.parse(path.read_text())
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room(module: str) -> str:
+    return module.split(".", maxsplit=1)[0]
+
+
+@pytest.mark.parametrize(
+    ("module", "tree"), [pytest.param(m, t, id=m or "bridge") for m, t in modules()]
+)
+def test_a_module_imports_only_what_its_room_may_know(module: str, tree: ast.Module) -> None:
+    allowed = MAY_IMPORT.get(room(module))
+    if allowed is None:
+        assert room(module) in {"", "app", "cli", "doctor"}, f"{module} has no place in the house"
+        return
+    known = {name.split(".")[1] for name in imports(tree) if name.startswith("bridge.")}
+    rooms = {name for name in known if (ROOT / name).is_dir() or (ROOT / f"{name}.py").exists()}
+    assert rooms - {room(module)} <= allowed
+
+
+@pytest.mark.parametrize(
+    ("module", "tree"), [pytest.param(m, t, id=m or "bridge") for m, t in modules()]
+)
+def test_a_library_is_used_only_where_it_belongs(module: str, tree: ast.Module) -> None:
+    used = {name.split(".")[0] for name in imports(tree)}
+    for library, places in ONLY_IN.items():
+        if library in used:
+            assert {module, room(module)} & places, f"{module} imports {library}"
+
+
+def test_every_room_of_the_drawing_exists() -> None:
+    rooms = {room(module) for module, _ in modules()}
+    assert MAY_IMPORT.keys() <= rooms

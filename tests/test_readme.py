@@ -1,0 +1,59 @@
+"""The README is product: its tables and snippets are held against the code."""
+
+import re
+from pathlib import Path
+
+from pydantic_core import PydanticUndefined
+
+from bridge.plugins.prompt_shelf import PromptShelf
+from bridge.plugins.shelf import ToolShelf
+from bridge.plugins.threads import ToolThreads
+from bridge.settings import Settings
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def settings_table() -> str:
+    rows = ["| variable | default | what it is |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True, validated_data={})
+        if default is PydanticUndefined or isinstance(default, dict):
+            continue  # tables, which only bridge.toml has
+        shown = "" if default is None or default == () else f"`{str(default).lower()}`"
+        description = " ".join((field.description or "").split())
+        rows.append(f"| `BRIDGE_{name.upper()}` | {shown} | {description} |")
+    return "\n".join(rows)
+
+
+def snippets(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_settings_table_is_that_of_the_code() -> None:
+    (shown,) = re.findall(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", README, re.DOTALL)
+    assert shown == settings_table()
+
+
+async def test_the_tools_of_the_readme_load(tmp_path: Path) -> None:
+    names = []
+    for snippet in snippets("python"):
+        name = snippet.splitlines()[0].removeprefix("# tools/")
+        (tmp_path / name).write_text(snippet)
+        names.append(name)
+    toolbox = await ToolShelf(tmp_path, threads=ToolThreads()).reload()
+    assert names
+    assert toolbox.failures == ()
+    assert {tool.name for tool in toolbox.tools} == {"in_stock", "loyalty_points"}
+
+
+async def test_the_prompt_of_the_readme_renders(tmp_path: Path) -> None:
+    (snippet,) = snippets("jinja")
+    (tmp_path / "greeting.md").write_text(snippet)
+    prompts = await PromptShelf(tmp_path).reload()
+    assert prompts.failures == ()
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text()
+    for target in set(re.findall(r"\bmake (\w+)", README)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
