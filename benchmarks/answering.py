@@ -1,8 +1,8 @@
 """How much waiting the bridge adds to a model's first word, and how many calls one core answers.
 
-Run it with `make bench`. A fake model server and the callers have processes of their own; the bridge
-runs as users run it, on one core. Every figure is the bridge's next to a direct request in the same
-run, because absolute times on a shared machine mean little.
+Run it with `make bench`. A fake model server and the callers have processes of their own; the
+bridge runs as users run it, on one core. Every figure is the bridge's next to a direct request in
+the same run, because absolute times on a shared machine mean little.
 """
 
 import asyncio

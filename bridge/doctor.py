@@ -4,14 +4,12 @@ import asyncio
 import os
 import re
 import socket
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
-
-from jinja2.meta import find_undeclared_variables
 
 from bridge.agent.failures import ModelFailed, model_failed
 from bridge.agent.modelcalls import NamedModel
@@ -34,8 +32,6 @@ MODEL_TIMEOUT: Final = 10.0
 _QUESTION: Final = "Count from one to ten, in words."
 _LONG: Final = 24
 """Characters that no model streams as one token."""
-_NAMES: Final = frozenset({"metadata", "call", "now", "range", "dict"})
-"""What a template knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +150,8 @@ def _key_variable(name: str) -> str:
 
 def _missing_remedy(name: str) -> str:
     provider = name.partition(":")[0]
-    return f"set {_key_variable(name)}; models are named provider:name, and the package " + (
-        f"langchain-{provider.replace('_', '-')} must be installed"
-    )
+    package = f"langchain-{provider.replace('_', '-')}"
+    return f"set {_key_variable(name)}; models are provider:name, and need {package} installed"
 
 
 def _base_url_hint(before: str) -> str:
@@ -189,33 +184,39 @@ async def check_prompts(settings: Settings, metadata: Mapping[str, Any]) -> list
         Lexicon.load(settings.prompts_dir / "lexicon.toml")
     except SettingsError as error:
         findings.append(Finding("problem", "prompts", one_line(str(error))))
-    if not findings:
-        names = ", ".join(sorted(prompts.templates))
-        findings.append(Finding("ok", "prompts", f"all render: {names}"))
-    return findings
+    names = ", ".join(sorted(prompts.templates))
+    return findings or [Finding("ok", "prompts", f"all render: {names}")]
 
 
 def _rendered(file: str, source: str, call: CallData) -> list[Finding]:
     missed: list[str] = []
     environment = SpeechEnvironment(missed.append)
     try:
-        unknown = find_undeclared_variables(environment.parse(source)) - _NAMES
+        alone = {*_names_in(environment.parse(source))}
         environment.from_string(source).render(values_of(call, datetime.now(UTC)))
     except Exception as error:  # noqa: BLE001 - a template is foreign code: it may raise anything
         message = f"{file} cannot be rendered: {type(error).__name__}: {error}"
         remedy = "correct it; until then its built-in text is spoken"
         return [Finding("problem", "prompts", one_line(message), remedy)]
-    findings = []
-    for name in sorted(unknown):
+    return [_missing(file, name, known=name not in alone) for name in dict.fromkeys(missed)]
+
+
+def _names_in(node: Any) -> Iterator[str]:
+    """Names a template uses by themselves, not as a part of something."""
+    if type(node).__name__ == "Name":
+        yield node.name
+    for child in node.iter_child_nodes():
+        yield from _names_in(child)
+
+
+def _missing(file: str, name: str, *, known: bool) -> Finding:
+    if known:
+        message = f"{file}: the sample call has no {name!r}, so it shows nothing"
+        remedy = "if it may be missing, use | default('…'); try others with --metadata KEY=VALUE"
+    else:
         message = f"{file}: there is no {name!r}, so it shows nothing"
         remedy = f"templates know metadata, call and now: is it metadata.{name}?"
-        findings.append(Finding("warning", "prompts", message, remedy))
-    remedy = "if it may be missing, use | default('…'); try others with --metadata KEY=VALUE"
-    for name in dict.fromkeys(missed):
-        if name not in unknown:
-            message = f"{file}: the sample call has no {name!r}, so it shows nothing"
-            findings.append(Finding("warning", "prompts", message, remedy))
-    return findings
+    return Finding("warning", "prompts", message, remedy)
 
 
 # ── the door ─────────────────────────────────────────────────────────────────────────────────────

@@ -1,35 +1,88 @@
 """Log lines: JSON for machines, colour for people, and never a caller's words above DEBUG."""
 
+import contextlib
 import logging
+import os
 import sys
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, TextIO, cast
 
 import structlog
 
+_SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+_LEAST = 8
+"""Characters from which on a value is a secret; replacing shorter ones would garble the log."""
 
-def configure_logs(level: str, style: Literal["auto", "json", "pretty"]) -> None:
-    """Set up structlog and the libraries' loggers, all to stderr."""
+
+def _secrets(known: Sequence[str]) -> list[str]:
+    named = (value for name, value in os.environ.items() if name.upper().endswith(_SECRET_NAMES))
+    values = (*known, *named)
+    items = (item.strip() for value in values for item in (value, *value.split(",")))
+    return sorted({item for item in items if len(item) >= _LEAST}, key=len, reverse=True)
+
+
+class _Stream:
+    """Where log lines go. A full disk, or a reader that has gone, must not end a call.
+
+    Keys and tokens are blotted out by value: a provider may quote ours.
+    """
+
+    def __init__(self, stream: TextIO, secrets: Sequence[str]) -> None:
+        self._stream = stream
+        self._secrets = secrets
+
+    def write(self, text: str) -> None:
+        for secret in self._secrets:
+            text = text.replace(secret, "[secret]")
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+def configure_logs(
+    level: str, style: Literal["auto", "json", "pretty"], secrets: Sequence[str] = ()
+) -> None:
+    """Set up structlog and the libraries' loggers, all to stderr.
+
+    `secrets` are blotted out, and so is what stands in variables that are named like secrets.
+    """
     pretty = style == "pretty" or (style == "auto" and sys.stderr.isatty())
+    stream = cast(TextIO, _Stream(sys.stderr, _secrets(secrets)))
     # Plain tracebacks: the default ones show local variables, which hold keys and speech, and take
-    # seconds of the event loop to draw.
+    # seconds of the event loop to draw. Values as Python writes them: Millis's ids are hostile, and
+    # a terminal obeys them.
     renderer = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        structlog.dev.ConsoleRenderer(
+            exception_formatter=structlog.dev.plain_traceback, repr_native_str=True
+        )
         if pretty
         else structlog.processors.JSONRenderer(ensure_ascii=True)
     )
-    errors = [] if pretty else [structlog.processors.format_exc_info]
+    before: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+    ]
+    last: list[structlog.typing.Processor] = [
+        *([] if pretty else [structlog.processors.format_exc_info]),
+        renderer,
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            *errors,
-            renderer,
-        ],
+        processors=[*before, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    libraries = logging.StreamHandler(stream)
+    libraries.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*before, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[libraries])
     # It repeats, with the text of the exception, what we raise through a callback on purpose.
     logging.getLogger("langchain_core.callbacks.manager").setLevel(logging.ERROR)

@@ -6,6 +6,7 @@ Read once, from `BRIDGE_*` variables first and then from `bridge.toml` in the wo
 import difflib
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -37,7 +38,9 @@ def _items(value: object) -> object:
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_items)]
+Secrets = Annotated[
+    tuple[Annotated[SecretStr, Field(min_length=1)], ...], NoDecode, BeforeValidator(_items)
+]
 
 
 class ToolSettings(BaseModel):
@@ -160,42 +163,52 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        problems = "; ".join(_problem(dict(one)) for one in error.errors(include_input=False))
-        raise SettingsError(problems) from None
+        problems = (_problem(dict(one), overrides) for one in error.errors(include_input=False))
+        raise SettingsError("; ".join(problems)) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{FILE}: {error}") from None
-    except UnreadableSetting as error:
-        raise SettingsError(str(error)) from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{FILE}: not UTF-8 (byte {error.start})") from None
+    except OSError as error:
+        raise SettingsError(f"{FILE}: {error.strerror}") from None
+    except UnreadableSetting:
+        raise SettingsError(f"BRIDGE_TOOLS: not JSON; `[tools.NAME]` belongs in {FILE}") from None
     if settings.host not in LOOPBACK and not settings.token:
         raise SettingsError(
-            f"BRIDGE_HOST is {settings.host}, which others can reach, and no token is set: "
-            "set BRIDGE_TOKEN to a long secret (openssl rand -hex 32), or listen on 127.0.0.1"
+            f"BRIDGE_HOST is {settings.host or 'empty'}, which others can reach, and no token is "
+            "set: set BRIDGE_TOKEN to a long secret (openssl rand -hex 32), or listen on 127.0.0.1"
         )
     return settings
 
 
 def unknown_variables() -> list[str]:
     """`BRIDGE_*` variables that mean nothing here, each with the name it may have meant."""
-    known = {f"BRIDGE_{name.upper()}" for name in Settings.model_fields}
+    known = {name.upper() for name in Settings.model_fields}
     strangers = (
-        name
+        name.removeprefix("BRIDGE_")
         for name in sorted(os.environ)
-        if name.startswith("BRIDGE_") and name not in known
+        if name.startswith("BRIDGE_") and name.removeprefix("BRIDGE_") not in known
         if not name.startswith(("BRIDGE_TEST_", "BRIDGE_REQUIRE_"))
     )
-    return [name + _suggestion(name, known) for name in strangers]
+    return [f"BRIDGE_{name}{_suggestion(name, known, 'BRIDGE_')}" for name in strangers]
 
 
-def _suggestion(name: str, known: set[str]) -> str:
+def _suggestion(name: str, known: set[str], prefix: str = "") -> str:
     near = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+    return f" (did you mean {prefix}{near[0]}?)" if near else ""
 
 
-def _problem(error: dict[str, Any]) -> str:
+def _problem(error: dict[str, Any], overrides: Mapping[str, Any]) -> str:
     path = [str(part) for part in error["loc"]] or ["settings"]
     variable = f"BRIDGE_{path[0].upper()}"
-    where = variable if variable in os.environ else f"{FILE}: {'.'.join(path)}"
+    if path[0] in overrides:
+        where = f"--{path[0].replace('_', '-')}"
+    elif variable in map(str.upper, os.environ):
+        where = variable
+    else:
+        where = f"{FILE}: {'.'.join(path)}"
     if error["type"] == "extra_forbidden":
-        return f"{where}: no such setting" + _suggestion(path[0], set(Settings.model_fields))
+        known = ToolSettings.model_fields if len(path) > 1 else Settings.model_fields
+        return f"{where}: no such setting" + _suggestion(path[-1], set(known))
     message = error["msg"]
     return f"{where}: {message[0].lower()}{message[1:]}"

@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-import textwrap
 import signal
 import socket
 import struct
 import sys
+import textwrap
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -143,6 +143,13 @@ class Watch:
                     found: dict[str, Any] = seen["data"]
                     return found
 
+    async def closed(self) -> int | None:
+        """Wait until the bridge has closed the socket; its close code."""
+        async with asyncio.timeout(PATIENCE):
+            while not self._socket.closed:
+                await self._socket.receive()
+        return self._socket.close_code
+
 
 @asynccontextmanager
 async def watched(bridge: Bridge, session: str = "s") -> AsyncIterator[Watch]:
@@ -175,7 +182,7 @@ async def bridge_running(
 
 # ── below WebSocket clients: bytes, to do what no client does ────────────────────────────────────
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
 def raw_frame(
@@ -256,13 +263,6 @@ async def dialled_raw(
                 await writer.wait_closed()
 
 
-async def comes_true(what: Callable[[], object]) -> None:
-    """Wait for something that nobody announces."""
-    async with asyncio.timeout(PATIENCE):
-        while not what():
-            await asyncio.sleep(0.005)
-
-
 @dataclass
 class Lag:
     """How long the event loop was held at a time."""
@@ -339,7 +339,7 @@ async def served(folder: Path, **variables: str) -> AsyncIterator[Served]:
                 line = (await process.stdout.readline()).decode()
                 assert line, f"it did not start: {welcome}"
                 welcome += line
-                if line.startswith("health"):
+                if line.split()[:1] == ["health"]:
                     port = int(line.rpartition("/healthz")[0].rpartition(":")[2])
         yield Served(process, port, welcome)
     finally:
@@ -380,7 +380,7 @@ def noted(folder: Path, name: str) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def tool_call(name: str, call_id: str | None = "c1", **arguments: object) -> dict[str, Any]:
+def tool_call(name: str, call_id: str | None = "c1", /, **arguments: object) -> dict[str, Any]:
     """One call of a tool, as a model asks for it."""
     return {"name": name, "id": call_id, "arguments": orjson.dumps(arguments).decode()}
 
@@ -414,13 +414,17 @@ async def health_when(
 ) -> dict[str, Any]:
     """Ask /healthz until something holds of it."""
     async with asyncio.timeout(timeout):
-        while not true(body := await health(bridge)):
+        while True:
+            body = await health(bridge)
+            if true(body):
+                return body
             await asyncio.sleep(0.02)
-    return body
 
 
 async def came_true(true: Callable[[], object], timeout: float = PATIENCE) -> None:
     """Wait until something holds that no event tells of."""
     async with asyncio.timeout(timeout):
-        while not true():
+        while True:
+            if true():
+                return
             await asyncio.sleep(0.005)

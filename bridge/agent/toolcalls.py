@@ -37,18 +37,20 @@ class ToolCalls(AgentMiddleware[Any, Any, Any]):
         refusal = reply.refused.get(str(request.tool_call["id"]))
         if refusal is not None:
             return _told(request, refusal, failed=True)
+        # Here and not in the tool's task: an interrupted turn must not begin the tools that queue.
+        await reply.parallel.acquire()
         task = reply.voice.start_tool(self._run(request, handler, reply))
+        task.add_done_callback(lambda _: reply.parallel.release())
         await asyncio.wait({task})
         return task.result()
 
     async def _run(self, request: ToolCallRequest, handler: Run, reply: Reply) -> Result:
         call = request.tool_call
         identity, name = str(call["id"]), call["name"]
-        async with reply.parallel:
-            reply.voice.tell(ToolBegun(identity, name, call["args"]))
-            began = time.monotonic()
-            result, outcome = await self._outcome(request, handler, reply)
-            seconds = time.monotonic() - began
+        reply.voice.tell(ToolBegun(identity, name, call["args"]))
+        began = time.monotonic()
+        result, outcome = await self._outcome(request, handler, reply)
+        seconds = time.monotonic() - began
         text = _readable(result)
         reply.voice.tell(ToolFinished(identity, name, text, outcome, seconds))
         return result
@@ -88,9 +90,21 @@ def _told(request: ToolCallRequest, text: str, *, failed: bool) -> ToolMessage:
 
 def _bounded(result: Result) -> Result:
     """Cut what is too long to read, and replace what no server accepts."""
-    if isinstance(result, ToolMessage) and isinstance(result.content, str):
-        return result.model_copy(update={"content": _clean(result.content)})
+    if isinstance(result, ToolMessage):
+        content = _plain(result)
+        if isinstance(content, str):
+            return result.model_copy(update={"content": _clean(content)})
     return result
+
+
+def _plain(result: ToolMessage) -> str | list[str | dict[str, Any]]:
+    """Make one text of blocks that are nothing else; servers refuse an empty list of blocks."""
+    content = result.content
+    if isinstance(content, str):
+        return content
+    if all(isinstance(block, str) or block.get("type") == "text" for block in content):
+        return str(result.text) if content else "[]"
+    return content
 
 
 def _clean(text: str) -> str:

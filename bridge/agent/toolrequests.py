@@ -23,16 +23,28 @@ class ToolRequests:
     def __init__(self) -> None:
         self._raw: dict[object, ToolCall] = {}
         self._arguments: dict[object, str] = {}
+        self._latest: dict[object, object] = {}
+        """Key of the call that the next piece with an index belongs to."""
 
     def hear(self, chunks: Sequence[ToolCallChunk]) -> None:
         """Take in pieces of tool calls."""
         for chunk in chunks:
-            # Providers without an index send each call in one piece.
-            key = object() if chunk["index"] is None else chunk["index"]
+            key = self._key(chunk)
             entry = self._raw.setdefault(key, tool_call(name="", args={}, id=None))
             entry["name"] += chunk["name"] or ""
             entry["id"] = entry["id"] or chunk["id"]
             self._arguments[key] = self._arguments.get(key, "") + (chunk["args"] or "")
+
+    def _key(self, chunk: ToolCallChunk) -> object:
+        """Tell which call a piece belongs to; some servers number every call 0."""
+        index = chunk["index"]
+        if index is None:
+            return object()  # providers without an index send each call in one piece
+        key = self._latest.setdefault(index, object())
+        known = self._raw[key]["id"] if key in self._raw else None
+        if known and chunk["id"] and chunk["id"] != known:
+            key = self._latest[index] = object()
+        return key
 
     def check(self, message: AIMessage, reply: Reply) -> AIMessage:
         """Return the message with well-formed tool calls; note in `reply` which may not run."""
@@ -66,6 +78,8 @@ def _parse(arguments: str) -> dict[str, object] | None:
         value = orjson.loads(arguments or "{}")
     except orjson.JSONDecodeError:
         return None
+    if value is None:
+        return {}  # how some servers write "no arguments"
     return value if isinstance(value, dict) else None
 
 

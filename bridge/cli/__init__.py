@@ -34,9 +34,10 @@ Metadata = Annotated[
 @app.command()
 def serve(host: Host = None, port: Port = None, model: Model = None) -> None:
     """Start the server that Millis dials."""
+    settings = _settings(host=host, port=port, model=model)  # first: what is wrong is said at once
     from bridge.cli.serve import serve
 
-    serve(_settings(host=host, port=port, model=model))
+    serve(settings)
 
 
 @app.command()
@@ -59,28 +60,31 @@ def chat(
     ] = None,
 ) -> None:
     """Play Millis in the terminal: type to the agent and read its words as they come."""
-    from bridge.cli.chat import Call, chat
-
     if url and model:
         raise typer.BadParameter("a bridge that runs has its own model", param_hint="--model")
-    call = Call(agent_id, session_id, _metadata(metadata), caller)
-    raise SystemExit(chat(_settings(model=model), call, url=url, in_process=model is not None))
+    settings, data = _settings(model=model), _metadata(metadata)
+    from bridge.cli.chat import Call, chat
+
+    call = Call(agent_id, session_id, data, caller)
+    raise SystemExit(chat(settings, call, url=url, in_process=model is not None))
 
 
 @app.command()
 def tools(as_json: Json = False) -> None:
     """Show the tools that load, and what keeps the others from it."""
+    settings = _settings()
     from bridge.cli.tools import tools
 
-    raise SystemExit(tools(_settings(), as_json=as_json))
+    raise SystemExit(tools(settings, as_json=as_json))
 
 
 @app.command()
 def doctor(metadata: Metadata = None, as_json: Json = False) -> None:
     """Check settings, models, prompts, tools and the port; say what to do about each problem."""
+    data = _metadata(metadata)
     from bridge.cli.doctor import doctor
 
-    raise SystemExit(doctor(_settings, _metadata(metadata), as_json=as_json))
+    raise SystemExit(doctor(_settings, data, as_json=as_json))
 
 
 def _version(wanted: bool) -> None:

@@ -7,7 +7,7 @@ import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -23,6 +23,8 @@ from bridge.local.terminal import Terminal
 from bridge.logs import configure_logs
 from bridge.settings import LOOPBACK, Settings
 
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -37,7 +39,9 @@ class Call:
 def chat(settings: Settings, call: Call, *, url: str | None, in_process: bool) -> int:
     """Hold a conversation; the exit code is 0 unless the bridge cannot be reached or is lost."""
     # What goes wrong is told in the conversation; log lines would cut through it.
-    configure_logs("debug" if settings.log_level == "debug" else "error", settings.log_format)
+    configure_logs(
+        "debug" if settings.log_level == "debug" else "error", settings.log_format, settings.tokens
+    )
     try:
         asyncio.run(_chat(settings, call, url=url, in_process=in_process))
     except (CallRefused, LineLost) as error:
@@ -53,7 +57,7 @@ async def _chat(settings: Settings, call: Call, *, url: str | None, in_process: 
         keyboard = stack.enter_context(Keyboard(YOU))
         terminal = Terminal(screen, keyboard)
         loop = asyncio.get_running_loop()
-        for name in (signal.SIGINT, signal.SIGTERM):
+        for name in _SIGNALS:
             loop.add_signal_handler(name, terminal.break_in)
         if url is not None:
             door = _door_of(url, settings, token)
@@ -73,6 +77,8 @@ async def _chat(settings: Settings, call: Call, *, url: str | None, in_process: 
             raise CallRefused(f"no call to {door.shown}: {error}", error.status) from None
         finally:
             screen.pause_words()
+            for name in _SIGNALS:  # a tool may run on for seconds: now Ctrl-C ends that, too
+                loop.remove_signal_handler(name)
 
 
 def _door_of(url: str, settings: Settings, token: str) -> Door:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from bridge import __version__
 from bridge.app import Bridge
@@ -19,7 +18,7 @@ from bridge.settings import DEFAULT_MODEL, DEMO, Settings, unknown_variables
 
 def serve(settings: Settings) -> None:
     """Serve calls; SIGTERM or Ctrl-C ends it with code 0."""
-    configure_logs(settings.log_level, settings.log_format)
+    configure_logs(settings.log_level, settings.log_format, settings.tokens)
     asyncio.run(_serve(settings))
 
 
@@ -34,19 +33,21 @@ async def _serve(settings: Settings) -> None:
 
 
 def _welcome(bridge: Bridge) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)  # a command is not to be cut in two
     settings = bridge.settings
-    address = f"{settings.host}:{bridge.port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = escape(f"{host}:{bridge.port}")
     secret = "/<your token>" if settings.token else ""
-    table = Table.grid(padding=(0, 2))
-    table.add_row("model", _model(bridge))
-    table.add_row("tools", _names(tool.name for tool in bridge.tools.current.tools))
-    table.add_row("prompts", _names(sorted(bridge.prompts.current.templates)))
-    table.add_row("Millis", f"ws://{address}/millis{secret}  (from outside: wss://YOUR-HOST/…)")
-    table.add_row("health", f"http://{address}/healthz")
-    table.add_row("talk", f"[bold]{_command()} chat[/bold]  in a second terminal")
     console.print(f"[bold]millis-bridge {__version__}[/bold] is listening")
-    console.print(table)
+    for label, text in (
+        ("model", _model(bridge)),
+        ("tools", _names(tool.name for tool in bridge.tools.current.tools)),
+        ("prompts", _names(sorted(bridge.prompts.current.templates))),
+        ("Millis", f"ws://{address}/millis{secret}  (from outside: wss://YOUR-HOST/…)"),
+        ("health", f"http://{address}/healthz"),
+        ("talk", f"[bold]{_command()} chat[/bold]  in a second terminal"),
+    ):
+        console.print(f"  {label:<8} {text}")
     toolbox, prompts = bridge.tools.current, bridge.prompts.current
     for failure in (*toolbox.failures, *prompts.failures):
         console.print(f"[red]not loaded[/red] {escape(str(failure))}")
@@ -60,8 +61,9 @@ def _model(bridge: Bridge) -> str:
     if bridge.models[0].name != DEMO:
         return names
     return (
-        "demo: built in, without a key or a network, and not a real language model. "
-        f"For a real one: OPENAI_API_KEY=sk-… BRIDGE_MODEL={DEFAULT_MODEL} {_command()} serve"
+        "demo: built in, without a key or a network, and not a real language model\n"
+        "           for a real one: "
+        f"export OPENAI_API_KEY=sk-… BRIDGE_MODEL={DEFAULT_MODEL}, and start again"
     )
 
 
@@ -72,6 +74,8 @@ def _names(names: Iterable[str]) -> str:
 def _command() -> str:
     """How this program was called, so that the next command works as printed."""
     program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        return "python -m bridge.cli"
     if not program.is_absolute():
         return str(program)
     if Path(os.environ.get("PATH", "").split(os.pathsep)[0]) == program.parent:

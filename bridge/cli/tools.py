@@ -21,7 +21,9 @@ from bridge.settings import FILE, Settings
 
 def tools(settings: Settings, *, as_json: bool) -> int:
     """Load the tools as the server would and show them; 1 if something is wrong."""
-    configure_logs("debug" if settings.log_level == "debug" else "error", settings.log_format)
+    configure_logs(
+        "debug" if settings.log_level == "debug" else "error", settings.log_format, settings.tokens
+    )
     with contextlib.redirect_stdout(sys.stderr):  # a tool file may print while it loads
         toolbox = asyncio.run(load_tools(settings))
     unknown = unknown_tables(settings, toolbox)

@@ -25,7 +25,8 @@ class Keyboard:
     """
 
     def __init__(self, prompt: str) -> None:
-        self.typed = sys.stdin.isatty() and sys.stdout.isatty()
+        self._closed = sys.stdin is None  # then descriptor 0 may be somebody else's
+        self.typed = not self._closed and sys.stdin.isatty() and sys.stdout.isatty()
         """Whether a person types, and sees the prompt and what is typed."""
         self._prompt = prompt
         self._wanted: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -75,7 +76,7 @@ class Keyboard:
     def _read(self) -> str | None:
         while b"\n" not in self._rest:
             try:
-                chunk = os.read(0, _CHUNK)
+                chunk = b"" if self._closed else os.read(0, _CHUNK)
             except OSError:
                 chunk = b""
             if not chunk:

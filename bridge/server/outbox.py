@@ -2,7 +2,7 @@
 
 import asyncio
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from bridge.errors import CallClosed
 from bridge.protocol import Outbound, encode
@@ -26,13 +26,40 @@ class Outbox:
         Raises:
             CallClosed: the peer is gone, or was cut off.
         """
+        await self._write(encode(message), WSMsgType.TEXT)
+
+    async def pong(self, payload: bytes) -> None:
+        """Answer a ping.
+
+        Raises:
+            CallClosed: the peer is gone, or was cut off.
+        """
+        await self._write(payload, WSMsgType.PONG)
+
+    async def hang_up(self, code: WSCloseCode, why: bytes, timeout: float | None = None) -> None:
+        """Say goodbye; a peer that does not answer it in time is cut off."""
+        try:
+            async with asyncio.timeout(self._timeout if timeout is None else timeout):
+                await self._socket.close(code=code, message=why)
+        except TimeoutError:
+            self._cut_off()
+
+    def let_go(self) -> None:
+        """Drop what the peer has not read by now; it would keep the connection for ever."""
+        if self._transport is not None and self._transport.get_write_buffer_size():
+            self._transport.abort()
+
+    async def _write(self, payload: bytes, kind: WSMsgType) -> None:
         try:
             async with asyncio.timeout(self._timeout):
-                await self._socket.send_frame(encode(message), WSMsgType.TEXT)
+                await self._socket.send_frame(payload, kind)
         except TimeoutError as error:
-            # The heartbeat does not free a writer that a full socket blocks; only this does.
-            if self._transport is not None:
-                self._transport.abort()
+            self._cut_off()
             raise CallClosed("the peer stopped reading") from error
         except (ConnectionError, RuntimeError) as error:
             raise CallClosed("the peer is gone") from error
+
+    def _cut_off(self) -> None:
+        # The heartbeat does not free a writer that a full socket blocks; only this does.
+        if self._transport is not None:
+            self._transport.abort()

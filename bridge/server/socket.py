@@ -1,15 +1,16 @@
 """Millis's socket: refuse or accept, then read frames and route them until the caller is gone."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 
 import structlog
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from bridge.call.call import Call, CallSetup
-from bridge.errors import ProtocolError
-from bridge.protocol import MAX_FRAME_BYTES, decode
+from bridge.errors import CallClosed, ProtocolError
+from bridge.protocol import MAX_FRAME_BYTES, Inbound, decode
 from bridge.server.access import foreign_origin, may_enter
 from bridge.server.outbox import Outbox
 
@@ -26,7 +27,7 @@ class Switchboard:
     send_timeout: float
     first_message_timeout: float
     heartbeat: float
-    live: set[web.WebSocketResponse] = field(default_factory=set)
+    live: set[Outbox] = field(default_factory=set)
     draining: bool = False
 
     @property
@@ -48,18 +49,21 @@ async def answer(request: web.Request) -> web.StreamResponse:
         heartbeat=board.heartbeat,
         compress=False,  # permessage-deflate costs 100 KiB a connection and invites bombs
         max_msg_size=MAX_FRAME_BYTES,
+        autoping=False,  # it would wait for ever for a peer that pings and does not read
     )
-    board.live.add(socket)
+    outbox = Outbox(socket, request, board.send_timeout)
+    board.live.add(outbox)
     try:
         await socket.prepare(request)
-        call = Call(Outbox(socket, request, board.send_timeout), board.calls)
+        call = Call(outbox, board.calls)
         try:
-            await _listen(socket, call, board)
+            await _listen(socket, call, outbox, board)
         finally:
             await call.close()
             _log.info("call ended", session=call.data.session_id, close_code=socket.close_code)
     finally:
-        board.live.discard(socket)
+        board.live.discard(outbox)
+        outbox.let_go()
     return socket
 
 
@@ -75,21 +79,37 @@ def _refusal(request: web.Request, board: Switchboard) -> web.Response | None:
     return None
 
 
-async def _listen(socket: web.WebSocketResponse, call: Call, board: Switchboard) -> None:
+async def _listen(
+    socket: web.WebSocketResponse, call: Call, outbox: Outbox, board: Switchboard
+) -> None:
     try:
         async with asyncio.timeout(board.first_message_timeout) as patience:
             async for frame in socket:
-                if frame.type is not WSMsgType.TEXT:
-                    board.dropped["binary"] += 1
-                    continue
-                try:
-                    message = decode(frame.data)
-                except ProtocolError as error:
-                    board.dropped[error.reason] += 1
-                    _log.debug("frame dropped", session=call.data.session_id, reason=error.reason)
-                    continue
-                patience.reschedule(None)
-                call.hear(message)
+                if frame.type is WSMsgType.PING:
+                    with contextlib.suppress(CallClosed):  # then the loop ends, too
+                        await outbox.pong(frame.data)
+                elif (message := _read(frame, call, board.dropped)) is not None:
+                    patience.reschedule(None)
+                    call.hear(message)
     except TimeoutError:
         _log.info("call closed: nothing was said after connecting")
-        await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"nothing was said")
+        await outbox.hang_up(WSCloseCode.POLICY_VIOLATION, b"nothing was said")
+
+
+def _read(frame: WSMessage, call: Call, dropped: Counter[str]) -> Inbound | None:
+    """Take a message from a frame; what is none is counted."""
+    match frame.type:
+        case WSMsgType.TEXT:
+            try:
+                return decode(frame.data)
+            except ProtocolError as error:
+                reason = error.reason
+        case WSMsgType.BINARY:
+            reason = "binary"
+        case WSMsgType.ERROR if isinstance(frame.data, WebSocketError):
+            reason = "protocol_error"  # too large, or no WebSocket: the socket is closed
+        case _:
+            return None
+    dropped[reason] += 1
+    _log.debug("frame dropped", session=call.data.session_id, reason=reason)
+    return None

@@ -4,15 +4,20 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 
 import orjson
 from aiohttp import WSMsgType, web
 
 from bridge.call.ports import CallData, CallEvent
 from bridge.server.access import foreign_origin, may_enter
+from bridge.server.outbox import Outbox
 
 _BACKLOG = 256
 """Events a watcher may lag behind; it misses what comes after."""
+
+_PATIENCE = 5.0
+"""Seconds a watcher may take to answer our goodbye."""
 
 
 class Watchers:
@@ -20,13 +25,14 @@ class Watchers:
 
     def __init__(self) -> None:
         self._queues: defaultdict[str, set[asyncio.Queue[bytes]]] = defaultdict(set)
+        self.live: set[Outbox] = set()
 
     def __call__(self, call: CallData, event: CallEvent) -> None:
         """Tell everybody who watches this call (call.ports.Observer)."""
         queues = self._queues.get(call.session_id)
         if not queues:
             return
-        line = orjson.dumps({"event": type(event).__name__, "data": event}, default=str)
+        line = _line(event)
         for queue in queues:
             if not queue.full():
                 queue.put_nowait(line)
@@ -52,17 +58,40 @@ async def watch_call(request: web.Request) -> web.StreamResponse:
     """Send a call's events over a WebSocket until the watcher leaves."""
     if not may_enter(request, request.app[TOKENS]) or foreign_origin(request):
         return web.Response(status=401, text="unauthorized\n")
+    watchers = request.app[WATCHERS]
     socket = web.WebSocketResponse(heartbeat=20, compress=False, max_msg_size=1024)
+    outbox = Outbox(socket, request, _PATIENCE)
     await socket.prepare(request)
-    with request.app[WATCHERS].watch(request.match_info["session"]) as events:
+    watchers.live.add(outbox)
+    with watchers.watch(request.match_info["session"]) as events:
         sending = asyncio.create_task(_forward(events, socket), name="watcher")
         try:
             async for _ in socket:  # until it leaves; what it says does not matter
                 pass
         finally:
+            watchers.live.discard(outbox)
             sending.cancel()
             await asyncio.wait({sending})
     return socket
+
+
+def _line(event: CallEvent) -> bytes:
+    kind = type(event).__name__
+    try:
+        return orjson.dumps({"event": kind, "data": event}, default=str)
+    except TypeError:  # a lone surrogate, a huge number, a deep nest: from a model or a tool
+        data = {field.name: _plain(getattr(event, field.name)) for field in fields(event)}
+        return orjson.dumps({"event": kind, "data": data})
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return f"a {type(value).__name__} that cannot be shown"
+    return value
 
 
 async def _forward(events: asyncio.Queue[bytes], socket: web.WebSocketResponse) -> None:

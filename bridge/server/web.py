@@ -1,4 +1,4 @@
-"""The web server: routes, the port, and the goodbye to live calls when it stops."""
+"""The web server: routes, the port, and the goodbye to everybody when it stops."""
 
 import asyncio
 
@@ -18,6 +18,8 @@ class WebServer:
     ) -> None:
         self.host = host
         self.port = port
+        self._shutdown_timeout = shutdown_timeout
+        app.on_shutdown.append(self._hang_up)
         self._runner = web.AppRunner(
             app,
             access_log=None,  # it would print tokens
@@ -45,6 +47,16 @@ class WebServer:
         """Hang up with 1001 and close the port."""
         await self._runner.cleanup()
 
+    async def _hang_up(self, app: web.Application) -> None:
+        """Close what is open, so that peers see a goodbye and not a lost connection."""
+        board = app[SWITCHBOARD]
+        board.draining = True
+        async with asyncio.TaskGroup() as closing:
+            for outbox in (*board.live, *app[WATCHERS].live):
+                closing.create_task(
+                    outbox.hang_up(WSCloseCode.GOING_AWAY, b"server stops", self._shutdown_timeout)
+                )
+
 
 def make_web(board: Switchboard, watchers: Watchers, findings: Findings) -> web.Application:
     """Put the routes together."""
@@ -58,14 +70,4 @@ def make_web(board: Switchboard, watchers: Watchers, findings: Findings) -> web.
     app.router.add_get("/watch/{session}", watch_call)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
-    app.on_shutdown.append(_hang_up)
     return app
-
-
-async def _hang_up(app: web.Application) -> None:
-    """Close what is open with 1001, so that peers see a goodbye and not a lost connection."""
-    board = app[SWITCHBOARD]
-    board.draining = True
-    async with asyncio.TaskGroup() as closing:
-        for socket in list(board.live):
-            closing.create_task(socket.close(code=WSCloseCode.GOING_AWAY, message=b"server stops"))

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import termios
 from pathlib import Path
 
@@ -80,6 +81,29 @@ async def test_ctrl_c_interrupts_the_agent_and_hangs_up_at_the_prompt(tmp_path: 
         ("user", "go on"),
     ]
     assert [m["data"]["stream_id"] for m in server.received_of("playback_finished")] == [1, 3]
+
+
+async def test_a_tool_outlives_the_interrupt_and_its_result_is_shown(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    (tmp_path / "tools").mkdir()
+    waiting = CLOCK.replace("    return f", f"    open({str(gate)!r}).close()\n    return f")
+    (tmp_path / "tools" / "clock.py").write_text(waiting)
+    async with in_terminal("chat", "--model", "demo", cwd=tmp_path) as terminal:
+        await terminal.until("you: ")
+        terminal.type("what time is it\r")
+        await terminal.until("· current_time(")
+        terminal.type("\x03")
+        await terminal.until("(interrupted)")
+        await terminal.until("you: ")
+        gate.write_text("")
+        terminal.type("thank you\r")
+        await terminal.until("you: ")
+        terminal.type("\x04")
+        code = await terminal.code()
+
+    assert code == 0
+    assert "· current_time → It is 12:03 in Paris." in terminal.seen
 
 
 @pytest.mark.parametrize("keys", ["\x04", "/quit\r"])

@@ -76,5 +76,5 @@ def test_a_report_folds_below_its_text_and_keeps_paths_whole() -> None:
     say(console, "problem  ", "tools/a-long-name-of-a-file-[x].py:3: it is broken")
 
     assert out.getvalue() == (
-        "problem\n         tools/a-long-name-of-a-file-[x].py:3:\n         it is broken\n"
-    ).replace("problem\n         ", "problem  ")
+        "problem  tools/a-long-name-of-a-file-[x].py:3:\n         it is broken\n"
+    )

@@ -1,0 +1,122 @@
+"""Log lines: O10, rule 10, F12, G18."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAD = "import logging, structlog\nfrom bridge.logs import configure_logs\n"
+
+
+def lines(code: str, level: str = "debug", style: str = "json") -> list[str]:
+    """What a program writes to stderr."""
+    program = f"{HEAD}configure_logs({level!r}, {style!r})\nlog = structlog.get_logger()\n{code}"
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, timeout=30
+    )
+    assert done.stdout == b""
+    return done.stderr.decode().splitlines()
+
+
+BREAK = """
+def deep(secret):
+    speech = "canary words"
+    raise ValueError("first line\\nsecond line")
+try:
+    deep("canary key")
+except ValueError as error:
+"""
+
+
+def test_every_line_is_one_json_object_whatever_is_in_it() -> None:
+    hostile = 'a\\r\\nb\\x1b[2J\\0\\u2028\\ud800 ü {"x": 1}'
+    written = lines(
+        f"bad = {hostile!r}.encode().decode('unicode_escape')\n"
+        "log.info('turn ended', session=bad, stream_id=0, odd=object(), raw=b'\\xff')\n"
+        "log.warning(bad)\n"
+        "logging.getLogger('aiohttp').error('library %s', bad)\n"
+        f"{BREAK}    log.error('reply broke', exc_info=error)\n"
+        "    logging.getLogger('asyncio').exception('task broke')\n"
+    )
+    events = [json.loads(line) for line in written]
+    assert len(events) == 5
+    assert [event["level"] for event in events] == ["info", "warning", "error", "error", "error"]
+    assert all(event["timestamp"] and event["event"] for event in events)
+    assert all(line.isascii() and line.isprintable() for line in written)
+    assert "second line" in events[3]["exception"]
+    assert "second line" in events[4]["exception"]
+    assert events[4]["logger"] == "asyncio"
+
+
+@pytest.mark.parametrize("style", ["json", "pretty"])
+def test_an_exception_is_logged_without_the_values_that_led_to_it(style: str) -> None:
+    written = lines(
+        f"{BREAK}    log.error('reply broke', exc_info=error)\n    log.exception('again')\n"
+        "    logging.getLogger('aiohttp.server').exception('and again')\n",
+        style=style,
+    )
+    text = "\n".join(written)
+    assert text.count("second line") == 3
+    assert text.count("in deep") == 3
+    assert "canary words" not in text
+    assert text.count("canary key") == text.count('deep("canary key")')  # the source line only
+
+
+@pytest.mark.parametrize(
+    ("level", "written"),
+    [
+        ("debug", ["debug", "info", "warning", "error"]),
+        ("info", ["info", "warning", "error"]),
+        ("warning", ["warning", "error"]),
+        ("error", ["error"]),
+    ],
+)
+def test_a_level_hides_what_is_less_important(level: str, written: list[str]) -> None:
+    code = "for name in ('debug', 'info', 'warning', 'error'): getattr(log, name)('event')\n"
+    assert [json.loads(line)["level"] for line in lines(code, level)] == written
+
+
+def test_libraries_are_heard_from_warnings_up() -> None:
+    code = "for level in (10, 20, 30): logging.getLogger('lib').log(level, 'x')\n"
+    assert [json.loads(line)["level"] for line in lines(code)] == ["warning"]
+
+
+def test_people_read_lines_that_cannot_command_their_terminal() -> None:
+    written = lines(
+        "log.info('call ended', session='\\x1b[2J\\x07', other='a\\nb')", style="pretty"
+    )
+    assert len(written) == 1
+    assert "call ended" in written[0]
+    assert "\x1b[2J" not in written[0]
+    assert "\x07" not in written[0]
+
+
+def test_auto_is_json_where_nobody_looks() -> None:
+    assert json.loads(lines("log.info('event')", style="auto")[0])["event"] == "event"
+
+
+def test_a_log_that_cannot_be_written_stops_nothing() -> None:  # F12
+    program = (
+        f"{HEAD}configure_logs('debug', 'json')\nlog = structlog.get_logger()\n"
+        "for _ in range(3): log.info('event')\n"
+        "logging.getLogger('lib').error('event')\n"
+        "print('alive')\n"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)  # the one who read the log is gone
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=writer,
+            check=False,
+            timeout=30,
+        )
+    finally:
+        os.close(writer)
+    assert done.stdout == b"alive\n"

@@ -1,0 +1,321 @@
+"""Settings: every default, where values come from, and what is said of a wrong one (F13, G4)."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.app import Bridge
+from bridge.errors import SettingsError
+from bridge.settings import DEFAULT_MODEL, DEMO, Settings, load_settings, unknown_variables
+from tests.wire import run_cli
+
+CANARY = "canary-5f1c"
+
+DEFAULTS: dict[str, Any] = {
+    "host": "127.0.0.1",
+    "port": 8080,
+    "token": (),
+    "max_calls": 1000,
+    "model": None,
+    "fallback_models": (),
+    "temperature": None,
+    "tools_dir": Path("tools"),
+    "prompts_dir": Path("prompts"),
+    "include_metadata_in_prompt": False,
+    "greeting": "template",
+    "max_answer_chars": 4000,
+    "first_word_timeout": 8.0,
+    "token_timeout": 5.0,
+    "turn_timeout": 60.0,
+    "tool_timeout": 10.0,
+    "tool_threads": 16,
+    "max_model_calls": 8,
+    "max_tool_calls": 10,
+    "max_parallel_tools": 4,
+    "first_message_timeout": 10.0,
+    "send_timeout": 5.0,
+    "heartbeat": 20.0,
+    "shutdown_timeout": 5.0,
+    "log_level": "info",
+    "log_format": "auto",
+    "tools": {},
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, without variables of ours."""
+    for name in list(os.environ):
+        if name.upper().startswith(("BRIDGE_", "OPENAI_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(text: str) -> None:
+    Path("bridge.toml").write_text(text)
+
+
+def problem(**overrides: object) -> str:
+    """Load and fail; what is said."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(**overrides)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert CANARY not in said
+    # A traceback of the cause would show the value.
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return said
+
+
+# ── where a value comes from ─────────────────────────────────────────────────────────────────────
+
+
+def test_every_default_is_as_documented() -> None:
+    settings = load_settings()
+    assert {name: getattr(settings, name) for name in Settings.model_fields} == DEFAULTS
+
+
+def test_a_variable_wins_over_the_file_and_the_command_line_over_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write('port = 1\nhost = "localhost"\nmax_calls = 7')
+    assert load_settings().port == 1
+    monkeypatch.setenv("BRIDGE_PORT", "2")
+    assert load_settings().port == 2
+    settings = load_settings(port=3)
+    assert (settings.port, settings.host, settings.max_calls) == (3, "localhost", 7)
+
+
+def test_settings_do_not_change() -> None:
+    settings = load_settings()
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(settings, "port", 1)  # noqa: B010 - mypy knows it, too
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("one", ("one",)),
+        ("one,two", ("one", "two")),
+        (" one , two ,", ("one", "two")),
+        ("", ()),
+        (" , ", ()),
+    ],
+)
+def test_tokens_are_a_list_with_commas(
+    monkeypatch: pytest.MonkeyPatch, text: str, read: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("BRIDGE_TOKEN", text)
+    assert load_settings().tokens == read
+
+
+def test_tokens_in_the_file_may_be_a_list_or_a_text() -> None:
+    write('token = ["one", "two"]')
+    assert load_settings().tokens == ("one", "two")
+    write('token = "one, two"')
+    assert load_settings().tokens == ("one", "two")
+
+
+def test_a_token_is_not_shown_by_accident() -> None:
+    write(f'token = ["{CANARY}"]')
+    settings = load_settings()
+    assert CANARY not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize("text", ['"openai:a, demo"', '["openai:a", "demo"]'])
+def test_fallback_models_are_tried_in_their_order(text: str) -> None:
+    write(f"fallback_models = {text}")
+    assert load_settings().fallback_models == ("openai:a", "demo")
+
+
+def test_fallback_models_come_from_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_FALLBACK_MODELS", "openai:a,demo")
+    assert load_settings().fallback_models == ("openai:a", "demo")
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "chosen"),
+    [
+        (None, None, DEMO),
+        ("", None, DEMO),
+        (None, "", DEMO),
+        (None, "sk-x", DEFAULT_MODEL),
+        ("", "sk-x", DEFAULT_MODEL),
+        ("demo", "sk-x", "demo"),
+        ("openai:other", None, "openai:other"),
+    ],
+)
+def test_without_a_key_the_demo_answers(
+    monkeypatch: pytest.MonkeyPatch, model: str | None, key: str | None, chosen: str
+) -> None:
+    for name, value in (("BRIDGE_MODEL", model), ("OPENAI_API_KEY", key)):
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert load_settings().chosen_model == chosen
+
+
+async def test_a_tools_own_time_limit_reaches_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("tool_timeout = 4\n[tools.book]\ntimeout = 20\n[tools.look]\n")
+    monkeypatch.setenv("BRIDGE_MODEL", "demo")
+    settings = load_settings()
+    assert settings.tools["book"].timeout == 20.0
+    assert settings.tools["look"].timeout is None
+    limits = Bridge(settings)._limits
+    assert (limits.tool_timeout, limits.tool_timeouts) == (4.0, {"book": 20.0})
+
+
+# ── what is said of a wrong one ──────────────────────────────────────────────────────────────────
+
+TIMES = [name for name, value in DEFAULTS.items() if name.endswith("timeout")] + ["heartbeat"]
+COUNTS = [n for n, v in DEFAULTS.items() if isinstance(v, int) and n.startswith(("max", "tool_"))]
+
+WRONG: list[tuple[str, str, str]] = [
+    ("port", CANARY, "valid integer"),
+    ("port", "65536", "less than or equal to 65535"),
+    ("port", "-1", "greater than or equal to 0"),
+    ("port", "8080.5", "valid integer"),
+    ("port", "", "valid integer"),
+    ("temperature", "hot", "valid number"),
+    ("temperature", "2.1", "less than or equal to 2"),
+    ("include_metadata_in_prompt", CANARY, "valid boolean"),
+    ("greeting", CANARY, "'template', 'model' or 'off'"),
+    ("log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
+    ("log_format", "xml", "'auto', 'json' or 'pretty'"),
+    *((name, CANARY, "valid number") for name in TIMES),
+    *((name, "0", "greater than 0") for name in TIMES),
+    *((name, "nan", "") for name in TIMES),
+    *((name, "inf", "finite") for name in TIMES),
+    *((name, "0", "greater than or equal to 1") for name in COUNTS),
+    *((name, "1.5", "valid integer") for name in COUNTS),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "why"), WRONG)
+def test_a_wrong_value_is_named_with_its_place_and_what_it_should_be(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, why: str
+) -> None:
+    write(f"{name} = {json.dumps(value)}")
+    said = problem()
+    assert said.startswith(f"bridge.toml: {name}: ")
+    assert why in said
+    write("")
+    monkeypatch.setenv(f"BRIDGE_{name.upper()}", value)
+    said = problem()
+    assert said.startswith(f"BRIDGE_{name.upper()}: ")
+    assert why in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("port = []", "bridge.toml: port: "),
+        ("host = 5", "bridge.toml: host: "),
+        (f"token = [['{CANARY}']]", "bridge.toml: token.0: "),
+        ("token = ['']", "bridge.toml: token.0: "),
+        ("token = 5", "bridge.toml: token: "),
+        ("fallback_models = [7]", "bridge.toml: fallback_models.0: "),
+        ("tools_dir = 7", "bridge.toml: tools_dir: "),
+        ("tools = 7", "bridge.toml: tools: "),
+        ("[tools.book]\ntimeout = 0", "bridge.toml: tools.book.timeout: "),
+        (f"[tools.book]\ntimeout = '{CANARY}'", "bridge.toml: tools.book.timeout: "),
+        ("prot = 1", "bridge.toml: prot: no such setting (did you mean port?)"),
+        ("zzz = 1", "bridge.toml: zzz: no such setting"),
+        ("[tols.book]\ntimeout = 1", "bridge.toml: tols: no such setting (did you mean tools?)"),
+        (
+            "[tools.book]\ntimout = 1",
+            "bridge.toml: tools.book.timout: no such setting (did you mean timeout?)",
+        ),
+        ("[tools.book]\nretry = 1", "bridge.toml: tools.book.retry: no such setting"),
+    ],
+)
+def test_a_wrong_key_or_shape_in_the_file_is_named(text: str, said: str) -> None:
+    write(text)
+    assert problem().startswith(said)
+    if "did you mean" not in said:
+        assert "did you mean" not in problem()
+
+
+def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("heartbeat = 0")
+    monkeypatch.setenv("BRIDGE_PORT", "x")
+    said = problem()
+    assert "BRIDGE_PORT: " in said
+    assert "; " in said
+    assert "bridge.toml: heartbeat: " in said
+
+
+def test_a_wrong_option_is_named_as_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_PORT", "1")
+    assert problem(port=70_000).startswith("--port: ")
+
+
+def test_a_variable_in_small_letters_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("bridge_port", "x")
+    assert problem().startswith("BRIDGE_PORT: ")
+
+
+@pytest.mark.parametrize("text", ["port = ", "port 1", f"token = '{CANARY}", "a = 1\na = 2", "[["])
+def test_broken_toml_is_told_with_its_line(text: str) -> None:
+    write(text)
+    said = problem()
+    assert said.startswith("bridge.toml: ")
+    assert "line" in said or "end of document" in said
+
+
+def test_a_file_that_is_no_text_is_told() -> None:
+    Path("bridge.toml").write_bytes(b"host = '\xff'")
+    assert problem().startswith("bridge.toml: not UTF-8")
+
+
+def test_tools_in_a_variable_are_sent_to_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_TOOLS", CANARY)
+    said = problem()
+    assert said.startswith("BRIDGE_TOOLS: ")
+    assert "bridge.toml" in said
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.0.0.5"])  # noqa: S104
+def test_no_address_that_others_reach_without_a_token(  # G4
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("BRIDGE_HOST", host)
+    said = problem()
+    assert "BRIDGE_HOST" in said
+    assert "BRIDGE_TOKEN" in said
+    monkeypatch.setenv("BRIDGE_TOKEN", " , ")
+    problem()
+    monkeypatch.setenv("BRIDGE_TOKEN", CANARY)
+    assert load_settings().host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_ones_own_machine_needs_no_token(host: str) -> None:
+    assert load_settings(host=host).host == host
+
+
+def test_variables_that_mean_nothing_are_found_with_what_they_may_have_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BRIDGE_PORT", "1")
+    monkeypatch.setenv("BRIDGE_PROT", "1")
+    monkeypatch.setenv("BRIDGE_QQQ", "1")
+    monkeypatch.setenv("BRIDGE_TEST_THING", "1")
+    assert unknown_variables() == ["BRIDGE_PROT (did you mean BRIDGE_PORT?)", "BRIDGE_QQQ"]
+
+
+@pytest.mark.parametrize("command", ["serve", "tools"])
+async def test_a_wrong_value_ends_the_program_with_code_2_and_one_line(
+    folder: Path, command: str
+) -> None:
+    process = await run_cli(folder, command, BRIDGE_PORT=CANARY, BRIDGE_TOKEN=CANARY)
+    out, err = await process.communicate()
+    assert process.returncode == 2
+    assert out == b""
+    (line,) = err.decode().splitlines()
+    assert line.startswith("bridge: BRIDGE_PORT: ")
+    assert CANARY not in line
