@@ -27,8 +27,9 @@ def deep(secret):
     speech = "canary words"
     # In pieces: from Python 3.13 on, a traceback quotes this line, too.
     raise ValueError("first line" + chr(10) + "second" + chr(32) + "line")
+key = "canary key"
 try:
-    deep("canary key")
+    deep(key)
 except ValueError as error:
 """
 
@@ -64,7 +65,7 @@ def test_an_exception_is_logged_without_the_values_that_led_to_it(style: str) ->
     assert text.count("second line") == 3
     assert text.count("in deep") == 3
     assert "canary words" not in text
-    assert text.count("canary key") == text.count('deep("canary key")')  # the source line only
+    assert "canary key" not in text
 
 
 @pytest.mark.parametrize(
