@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-import textwrap
 import signal
 import socket
 import struct
 import sys
+import textwrap
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -259,7 +259,7 @@ async def dialled_raw(
 async def comes_true(what: Callable[[], object]) -> None:
     """Wait for something that nobody announces."""
     async with asyncio.timeout(PATIENCE):
-        while not what():
+        while not what():  # noqa: ASYNC110 - nobody announces it
             await asyncio.sleep(0.005)
 
 
@@ -380,7 +380,7 @@ def noted(folder: Path, name: str) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def tool_call(name: str, call_id: str | None = "c1", **arguments: object) -> dict[str, Any]:
+def tool_call(name: str, call_id: str | None = "c1", /, **arguments: object) -> dict[str, Any]:
     """One call of a tool, as a model asks for it."""
     return {"name": name, "id": call_id, "arguments": orjson.dumps(arguments).decode()}
 
@@ -414,7 +414,7 @@ async def health_when(
 ) -> dict[str, Any]:
     """Ask /healthz until something holds of it."""
     async with asyncio.timeout(timeout):
-        while not true(body := await health(bridge)):
+        while not true(body := await health(bridge)):  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.02)
     return body
 
@@ -422,5 +422,5 @@ async def health_when(
 async def came_true(true: Callable[[], object], timeout: float = PATIENCE) -> None:
     """Wait until something holds that no event tells of."""
     async with asyncio.timeout(timeout):
-        while not true():
+        while not true():  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.005)

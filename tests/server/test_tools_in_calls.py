@@ -624,7 +624,9 @@ async def test_whatever_a_tool_returns_the_model_reads_text(  # D7
     assert await _after(openai) == {"c1": read}
 
 
-@pytest.mark.parametrize("many", ["'x' * 10_000_000", "['x' * 1000] * 10_000", "{'k': 'x' * 10**7}"])
+@pytest.mark.parametrize(
+    "many", ["'x' * 10_000_000", "['x' * 1000] * 10_000", "{'k': 'x' * 10**7}"]
+)
 async def test_a_huge_result_is_cut(  # D7
     folder: Path, openai: FakeOpenAI, many: str
 ) -> None:
