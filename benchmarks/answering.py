@@ -29,6 +29,11 @@ WARM_UP = 10
 TOKENS = [f"word{n} " for n in range(100)]
 SAID = "".join(TOKENS)
 PORT = 18080
+AHEAD_TURNS = 20
+AHEAD_GAP = 0.4
+"""Seconds between the final partial transcript and the request, where answers are begun ahead."""
+AHEAD_DELAY = 0.35
+"""Seconds to the model's first token there."""
 MODEL_DELAY = 0.2
 """Seconds to the fake model's first token, in the run with many calls."""
 
@@ -84,7 +89,12 @@ async def direct(base_url: str, http: aiohttp.ClientSession) -> float:
 
 async def turn(socket: aiohttp.ClientWebSocketResponse, number: int) -> float:
     """Seconds to the first word of one turn. Fails if the answer is not whole."""
-    lines = [{"role": "user", "content": f"turn {number}"}]
+    return await _first_word(socket, number, [{"role": "user", "content": f"turn {number}"}])
+
+
+async def _first_word(
+    socket: aiohttp.ClientWebSocketResponse, number: int, lines: list[dict[str, str]]
+) -> float:
     data = {"stream_id": number, "transcript": lines}
     began = time.perf_counter()
     await socket.send_str(json.dumps({"type": "stream_request", "data": data}))
@@ -138,6 +148,31 @@ async def many_calls(openai: FakeOpenAI, url: str, calls: int) -> None:
     )
 
 
+async def thinking_ahead(openai: FakeOpenAI, url: str) -> None:
+    """Turns whose answer is begun on a final partial transcript, before the request."""
+    await openai.reset()
+    await openai.script({"steps": _script(AHEAD_DELAY * 1000, gap=1), "times": 10**6})
+    firsts, talk = [], []
+    async with aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
+        for number in range(AHEAD_TURNS + 2):
+            line = f"this is turn {number}"
+            partial = {"session_id": "", "transcript": line, "is_final": True}
+            await socket.send_str(json.dumps({"type": "partial_transcript", "data": partial}))
+            await asyncio.sleep(AHEAD_GAP)
+            talk.append({"role": "user", "content": f"This is turn {number}."})
+            firsts.append(await _first_word(socket, number, talk))
+            talk.append({"role": "assistant", "content": SAID})
+        async with http.get(url.replace("/millis", "/healthz")) as response:
+            counts = (await response.json())["thinking_ahead"]
+    assert counts["hit"] == AHEAD_TURNS + 2, f"not all were begun ahead: {counts}"
+    times = [first * 1000 for first in firsts[2:]]
+    print(f"thinking ahead, final partial {AHEAD_GAP * 1000:.0f} ms before the request,")
+    print(f"  model {AHEAD_DELAY * 1000:.0f} ms to its first token: first word after the request")
+    print(
+        f"  {statistics.median(times):.2f} ms (median of {AHEAD_TURNS}), {max(times):.2f} ms (max)"
+    )
+
+
 def _script(delay_ms: float, gap: float = 0) -> list[dict[str, object]]:
     return [
         {"sleep_ms": delay_ms},
@@ -153,6 +188,7 @@ async def main() -> None:
     with running() as openai:
         async with bridge(openai.base_url) as url:
             await one_call(openai, url)
+            await thinking_ahead(openai, url)
             for calls in (20, 100, 200):
                 await many_calls(openai, url, calls)
 

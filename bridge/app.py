@@ -7,9 +7,13 @@ import structlog
 
 from bridge import __version__
 from bridge.agent.agent import LangChainAgent
+from bridge.agent.callcontrol import END_CALL, TRANSFER_CALL, call_control
 from bridge.agent.models import build_model
 from bridge.agent.reply import Limits
+from bridge.call.ahead import COUNTS as AHEAD_COUNTS
 from bridge.call.call import CallSetup
+from bridge.call.deadair import Patience
+from bridge.call.sessions import Sessions
 from bridge.plugins.prompt_shelf import PromptShelf
 from bridge.plugins.shelf import ToolShelf
 from bridge.plugins.threads import ToolThreads
@@ -19,7 +23,6 @@ from bridge.server.socket import Switchboard
 from bridge.server.watching import Watchers
 from bridge.server.web import WebServer, make_web
 from bridge.settings import Settings
-from bridge.speech import Lexicon
 
 _log = structlog.get_logger(__name__)
 
@@ -31,9 +34,18 @@ class Bridge:
         self.settings = settings
         names = (settings.chosen_model, *settings.fallback_models)
         self.models = [build_model(name, temperature=settings.temperature) for name in names]
-        self.tools = ToolShelf(settings.tools_dir, threads=ToolThreads(settings.tool_threads))
+        self._policies = {
+            name: table.model_dump(exclude_none=True) for name, table in settings.tools.items()
+        }
+        self._own_tools = call_control(
+            end_call=settings.end_call, destinations=settings.destinations
+        )
+        self.tools = ToolShelf(
+            settings.tools_dir,
+            threads=ToolThreads(settings.tool_threads),
+            reserved=frozenset({END_CALL, TRANSFER_CALL}),
+        )
         self.prompts = PromptShelf(settings.prompts_dir)
-        self.lexicon = Lexicon.load(settings.prompts_dir / "lexicon.toml")
         self._limits = _limits(settings)
         self._agent: tuple[Toolbox, LangChainAgent] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -81,8 +93,13 @@ class Bridge:
         """The agent over the tools that are loaded now, compiled once per toolbox."""
         toolbox = self.tools.current
         if self._agent is None or self._agent[0] is not toolbox:
+            tools = [*toolbox.tools, *self._own_tools]
             agent = LangChainAgent(
-                self.models, toolbox.tools, lambda: self.prompts.current, self._limits
+                self.models,
+                tools,
+                lambda: self.prompts.current,
+                self._limits,
+                self._policies,
             )
             self._agent = (toolbox, agent)
         return self._agent[1]
@@ -95,6 +112,7 @@ class Bridge:
             "version": __version__,
             "model": self.models[0].name,
             "tools": [tool.name for tool in toolbox.tools],
+            "thinking_ahead": {name: self.board.calls.ahead[name] for name in AHEAD_COUNTS},
             "failures": [
                 {
                     "file": str(failure.file),
@@ -112,12 +130,19 @@ class Bridge:
             calls=CallSetup(
                 agent=self.agent,
                 prompts=lambda: self.prompts.current,
-                lexicon=lambda: self.lexicon,
+                lexicon=lambda: self.prompts.current.lexicon,
                 observe=watchers,
                 greeting=settings.greeting,
                 include_metadata_in_prompt=settings.include_metadata_in_prompt,
                 turn_timeout=settings.turn_timeout,
                 max_answer_chars=settings.max_answer_chars,
+                flush_first_clause=settings.flush_first_clause,
+                patience=Patience(filler_after=settings.filler_after),
+                think_ahead=settings.think_ahead,
+                silence_after=settings.silence_after,
+                goodbye_timeout=settings.goodbye_timeout,
+                history_tokens=settings.history_tokens,
+                sessions=Sessions(settings.resume_window),
             ),
             tokens=settings.tokens,
             max_calls=settings.max_calls,
@@ -128,12 +153,10 @@ class Bridge:
 
 
 def _limits(settings: Settings) -> Limits:
-    timeouts = {name: tool.timeout for name, tool in settings.tools.items() if tool.timeout}
     return Limits(
         first_word_timeout=settings.first_word_timeout,
         token_timeout=settings.token_timeout,
         tool_timeout=settings.tool_timeout,
-        tool_timeouts=timeouts,
         max_model_calls=settings.max_model_calls,
         max_tool_calls=settings.max_tool_calls,
         max_parallel_tools=settings.max_parallel_tools,

@@ -23,7 +23,6 @@ from bridge.plugins.jinja import SpeechEnvironment
 from bridge.plugins.prompt_shelf import PromptShelf
 from bridge.plugins.values import values_of
 from bridge.settings import DEFAULT_MODEL, DEMO, FILE, Settings
-from bridge.speech import Lexicon
 
 Level = Literal["ok", "warning", "problem"]
 
@@ -174,16 +173,12 @@ async def check_prompts(settings: Settings, metadata: Mapping[str, Any]) -> list
     for failure in prompts.failures:
         missing = failure.file == shelf.folder
         where = f"{failure.file}" + (f":{failure.line}" if failure.line else "")
-        remedy = "" if missing else "correct the template"
+        remedy = "correct the template" if failure.file.suffix == ".md" else ""
         level: Level = "warning" if missing else "problem"
         findings.append(Finding(level, "prompts", f"{where}: {failure.reason}", remedy))
     call = CallData("doctor", "doctor", None, "+15550100", "+15550101", dict(metadata))
     for name, template in sorted(prompts.templates.items()):
         findings += _rendered(f"{settings.prompts_dir.name}/{name}.md", template.source, call)
-    try:
-        Lexicon.load(settings.prompts_dir / "lexicon.toml")
-    except SettingsError as error:
-        findings.append(Finding("problem", "prompts", one_line(str(error))))
     names = ", ".join(sorted(prompts.templates))
     return findings or [Finding("ok", "prompts", f"all render: {names}")]
 

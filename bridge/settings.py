@@ -5,12 +5,22 @@ Read once, from `BRIDGE_*` variables first and then from `bridge.toml` in the wo
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -28,6 +38,10 @@ DEMO: Final = "demo"
 DEFAULT_MODEL: Final = "openai:gpt-4.1-mini"
 
 
+_DESTINATION = re.compile(r"(?! )[\w -]{1,64}(?<! )")
+_NUMBER = re.compile(r"\+[0-9]{3,15}|sips?:[^\s@]+@[^\s@]+")
+
+
 def _items(value: object) -> object:
     """Accept `a, b` where a list is meant, as variables have no lists."""
     if isinstance(value, str):
@@ -35,7 +49,26 @@ def _items(value: object) -> object:
     return value
 
 
+def _callable(destinations: dict[str, str]) -> dict[str, str]:
+    """Check that the model can tell the names apart, and that a telephone can dial the numbers."""
+    for name, number in destinations.items():
+        if not _DESTINATION.fullmatch(name):
+            raise PydanticCustomError(
+                "name",
+                "{name} is no name for a destination: use 1 to 64 letters, digits, spaces, - or _",
+                {"name": repr(name)},
+            )
+        if not _NUMBER.fullmatch(number):
+            raise PydanticCustomError(
+                "number",
+                "{name} is no number to transfer to: write + and digits, or sip:somebody@somewhere",
+                {"name": repr(name)},
+            )
+    return destinations
+
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Pause = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
 Secrets = Annotated[
@@ -44,12 +77,20 @@ Secrets = Annotated[
 
 
 class ToolSettings(BaseModel):
-    """What `[tools.NAME]` in bridge.toml may say of one tool."""
+    """What `[tools.NAME]` in bridge.toml says of a tool, over what its `@policy` says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    read_only: bool | None = None
+    """It changes nothing: it may start early and be stopped."""
     timeout: Seconds | None = None
     """Seconds this tool may take."""
+    filler: str | None = None
+    """What the caller hears when it keeps them waiting."""
+    on_interrupt: Literal["finish", "cancel"] | None = None
+    """Whether it runs to its end when the caller speaks."""
+    once: bool | None = None
+    """Whether an equal call is not run again before the caller has heard the outcome."""
 
 
 class Settings(BaseSettings):
@@ -85,14 +126,32 @@ class Settings(BaseSettings):
     """Folder of tool modules, watched for changes."""
     prompts_dir: Path = Path("prompts")
     """Folder of prompt templates, watched for changes."""
+    history_tokens: Annotated[int, Field(ge=500)] = 24_000
+    """Tokens of conversation the model reads (estimated); the oldest go first."""
     include_metadata_in_prompt: bool = False
     """Add the call's metadata to the system prompt, as data, even if Millis does not ask for it."""
 
     # ── what the caller hears ──
     greeting: Literal["template", "model", "off"] = "template"
     """First words: `prompts/greeting.md`, the model's own, or none (Millis greets)."""
+    flush_first_clause: bool = True
+    """Have the first clause of an answer spoken before its sentence is complete."""
+    filler_after: Pause = 1.5
+    """Seconds of waiting after which the caller hears a filler; 0 for none."""
+    think_ahead: Literal["off", "final", "any"] = "final"
+    """Begin the answer on a final (or any) partial transcript, before Millis asks for it."""
+    silence_after: Pause = 0.0
+    """Seconds of the caller's silence after which they are asked again; 0 for never."""
     max_answer_chars: Count = 4000
     """Characters an answer may have; the rest is cut."""
+
+    # ── the line ──
+    end_call: bool = True
+    """Give the model a tool that ends the call."""
+    goodbye_timeout: Seconds = 5.0
+    """Seconds that the end of last words may be reported late before the call ends anyway."""
+    resume_window: Seconds = 300.0
+    """Seconds in which a call whose socket dropped goes on where it was."""
 
     # ── limits ──
     first_word_timeout: Seconds = 8.0
@@ -126,6 +185,8 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "pretty"] = "auto"
     """Log lines as JSON, or coloured for people; auto asks whether it is a terminal."""
 
+    destinations: Annotated[dict[str, str], AfterValidator(_callable)] = Field(default_factory=dict)
+    """Numbers that calls may be transferred to, by the name the model knows; in bridge.toml."""
     tools: dict[str, ToolSettings] = Field(default_factory=dict)
     """`[tools.NAME]` tables, by tool name; only in bridge.toml."""
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from bridge.call.call import Call, CallSetup
 from bridge.call.ports import Brief, CallData, CallEvent, TurnEnded, Voice
@@ -13,6 +14,12 @@ from bridge.speech import Lexicon
 APOLOGY = "Sorry, something went wrong."
 REPROMPT = "Sorry, could you say that again?"
 GREETING = "Hello!"
+LINES = {
+    "fillers": ("One moment.", "Still there?"),
+    "silence": ("Hello?", "Bye!"),
+    "goodbye": ("Goodbye!",),
+    "transfer": ("Putting you through.",),
+}
 
 
 class Line:
@@ -29,6 +36,9 @@ class Line:
         self.sent.append(message)  # on the wire before the first wait, as in the real outbox
         for _ in range(self.ticks):
             await asyncio.sleep(0)
+
+    def cut(self) -> None:
+        self.hung_up = True
 
     def frames(self, stream_id: int | str) -> list[StreamResponse]:
         return [
@@ -85,6 +95,9 @@ class Phrases:
     def reprompt(self, call: CallData) -> str:
         return REPROMPT
 
+    def lines(self, name: str, call: CallData) -> tuple[str, ...]:
+        return LINES[name]
+
 
 @dataclass
 class Room:
@@ -93,6 +106,7 @@ class Room:
     agent: ScriptedAgent
     line: Line = field(default_factory=Line)
     events: list[CallEvent] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.setup = CallSetup(
@@ -101,6 +115,7 @@ class Room:
             lexicon=Lexicon,
             observe=lambda _call, event: self.events.append(event),
             tool_grace=1.0,
+            **self.settings,
         )
 
     def call(self) -> Call:

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "speech": {"errors"},
     "call": {"errors", "protocol", "speech"},
     "agent": {"errors", "protocol", "call"},
-    "plugins": {"errors", "protocol", "call"},
+    "plugins": {"errors", "protocol", "speech", "call"},
     "server": {"errors", "protocol", "call"},
     "local": {"errors", "protocol", "call"},
 }

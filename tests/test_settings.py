@@ -165,8 +165,9 @@ async def test_a_tools_own_time_limit_reaches_the_agent(monkeypatch: pytest.Monk
     settings = load_settings()
     assert settings.tools["book"].timeout == 20.0
     assert settings.tools["look"].timeout is None
-    limits = Bridge(settings)._limits
-    assert (limits.tool_timeout, limits.tool_timeouts) == (4.0, {"book": 20.0})
+    bridge = Bridge(settings)
+    assert bridge._limits.tool_timeout == 4.0
+    assert bridge._policies == {"book": {"timeout": 20.0}, "look": {}}
 
 
 # ── what is said of a wrong one ──────────────────────────────────────────────────────────────────

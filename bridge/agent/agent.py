@@ -1,20 +1,32 @@
 """LangChain's own agent over one toolbox: compiled once, shared by all calls."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from langchain.agents import create_agent
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_core.messages.tool import tool_call
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 
 from bridge.agent.modelcalls import ModelCalls, NamedModel
+from bridge.agent.policy import policy_of
 from bridge.agent.reply import Limits, Reply
 from bridge.agent.toolcalls import ToolCalls
+from bridge.call.history import Item, ToolExchange
 from bridge.call.ports import Brief, CallData, Voice
 from bridge.errors import AgentError, BridgeError
 from bridge.protocol import Utterance
+
+NO_OVERRIDES: Mapping[str, Mapping[str, Any]] = {}
+"""What bridge.toml says of tools, by name, over what their own policies say."""
 
 OPENING = "(The call has just been connected. Greet the caller.)"
 
@@ -35,13 +47,15 @@ class LangChainAgent:
         tools: Sequence[BaseTool],
         prompts: Callable[[], SystemPrompt],
         limits: Limits,
+        overrides: Mapping[str, Mapping[str, Any]] = NO_OVERRIDES,
     ) -> None:
+        policies = {tool.name: policy_of(tool, overrides.get(tool.name)) for tool in tools}
         self._prompts = prompts
         self._limits = limits
         self._graph: Any = create_agent(
             chain[0].chat,
             tools=list(tools),
-            middleware=[ToolCalls(), ModelCalls(chain)],
+            middleware=[ToolCalls(policies), ModelCalls(chain)],
             context_schema=Reply,
         )
         # The caps in `Limits` end a loop long before; this stops a bug in them.
@@ -67,15 +81,21 @@ class LangChainAgent:
         return SystemMessage(content=self._prompts().system(call, now))
 
 
-def _messages(history: Sequence[Utterance]) -> list[AnyMessage]:
+def _messages(history: Sequence[Item]) -> list[AnyMessage]:
     if not history:
         return [HumanMessage(content=OPENING)]
-    return [
-        cast(
-            "AnyMessage",
-            HumanMessage(content=line.content)
-            if line.role == "user"
-            else AIMessage(content=line.content),
-        )
-        for line in history
-    ]
+    messages: list[AnyMessage] = []
+    for item in history:
+        messages.extend(_exchange(item) if isinstance(item, ToolExchange) else _line(item))
+    return messages
+
+
+def _line(line: Utterance) -> list[AnyMessage]:
+    kind = HumanMessage if line.role == "user" else AIMessage
+    return [kind(content=line.content)]
+
+
+def _exchange(done: ToolExchange) -> list[AnyMessage]:
+    call = tool_call(name=done.name, args=done.arguments, id=done.id)
+    result = ToolMessage(content=done.result, name=done.name, tool_call_id=done.id)
+    return [AIMessage(content="", tool_calls=[call]), result]

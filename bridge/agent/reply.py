@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.call.ports import AnswerFull, Brief, CallData, Voice
+from bridge.call.ports import Action, AnswerFull, Brief, CallData, Voice
 from bridge.errors import CallClosed
 
 
@@ -17,8 +17,6 @@ class Limits:
     first_word_timeout: float = 8.0
     token_timeout: float = 5.0
     tool_timeout: float = 10.0
-    tool_timeouts: Mapping[str, float] | None = None
-    """Seconds for single tools, by name."""
     max_model_calls: int = 8
     max_tool_calls: int = 10
     max_parallel_tools: int = 4
@@ -38,6 +36,8 @@ class Reply:
         """Texts of the model's earlier messages in this reply, to notice one that is repeated."""
         self.refused: dict[str, str] = {}
         """Tool calls that must not run, by id: what the model is told instead."""
+        self.call_ids: set[str] = set()
+        """Ids of all its tool calls: some providers count from 0 in every message."""
         self.parallel = asyncio.Semaphore(limits.max_parallel_tools)
 
     @property
@@ -47,6 +47,10 @@ class Reply:
             self.model_calls >= self.limits.max_model_calls
             or self.tool_calls >= self.limits.max_tool_calls
         )
+
+    def request(self, action: Action) -> None:
+        """End or transfer the call after the last word, unless the caller speaks before."""
+        self.voice.request(action)
 
     async def say(self, text: str) -> None:
         """Speak now, while the tool runs on. Silent once the turn was interrupted."""

@@ -1,18 +1,24 @@
-"""Running tools: in tasks that the call owns, inside a time limit, told to the model in words."""
+"""Running tools: in tasks that the call owns, once, inside a time limit, told to the model."""
 
 import asyncio
+import json
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, Literal, cast
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, cast
 
 import structlog
 from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import ToolCallRequest
 from langchain_core.messages import ToolMessage
+from langchain_core.tools import BaseTool
 from langgraph.types import Command
+from pydantic import BaseModel, ValidationError
 
+from bridge.agent.policy import Policy
 from bridge.agent.reply import Reply
-from bridge.call.ports import ToolBegun, ToolFinished
+from bridge.call.ledger import ToolOutcome, ToolUse
+from bridge.call.notes import WITHDRAWN
+from bridge.call.ports import ToolFinished
 from bridge.errors import ToolError
 
 _log = structlog.get_logger(__name__)
@@ -22,60 +28,134 @@ MAX_RESULT_CHARS = 16_000
 
 FAILED = "The tool failed. Tell the caller that this did not work just now."
 TIMED_OUT = "The tool took too long and was given up. It may or may not have been done."
+STOPPED = "Stopped: the caller spoke before it was done."
 
-Outcome = Literal["ok", "failed", "timeout", "refused"]
 Result = ToolMessage | Command[Any]
 Run = Callable[[ToolCallRequest], Awaitable[Result]]
+
+_DEFAULT = Policy()
 
 
 class ToolCalls(AgentMiddleware[Any, Any, Any]):
     """Wraps each tool call of the agent; shared by all calls, state is in the `Reply`."""
 
+    def __init__(self, policies: Mapping[str, Policy]) -> None:
+        super().__init__()
+        self._policies = policies
+
     async def awrap_tool_call(self, request: ToolCallRequest, handler: Run) -> Result:
-        """Run one tool; an interrupt ends the waiting, not the tool."""
+        """Run one tool; an interrupt ends the waiting, and the tool only if its policy says so."""
         reply: Reply = cast("Reply", request.runtime.context)
-        refusal = reply.refused.get(str(request.tool_call["id"]))
+        call = request.tool_call
+        refusal = reply.refused.get(str(call["id"]))
         if refusal is not None:
             return _told(request, refusal, failed=True)
-        # Here and not in the tool's task: an interrupted turn must not begin the tools that queue.
-        await reply.parallel.acquire()
-        task = reply.voice.start_tool(self._run(request, handler, reply))
-        task.add_done_callback(lambda _: reply.parallel.release())
-        await asyncio.wait({task})
+        if request.tool is None:
+            return await handler(request)  # it says that there is no such tool
+        policy = self._policies.get(call["name"], _DEFAULT)
+        if not policy.read_only:
+            await reply.voice.certain()
+        identity = _identity(request.tool, call["args"]) if policy.guarded else None
+        earlier = reply.voice.same_use(call["name"], identity) if identity is not None else None
+        if earlier is not None:
+            return await _recorded(request, reply, earlier)
+        use: ToolUse | None = None
+
+        def run(started: ToolUse) -> Coroutine[Any, Any, Result]:
+            nonlocal use
+            use = started
+            return self._run(request, handler, reply, policy, started)
+
+        task = reply.voice.start_tool(
+            run,
+            name=call["name"],
+            arguments=call["args"],
+            identity=identity,
+            filler=policy.filler,
+            limit=policy.timeout or reply.limits.tool_timeout,
+        )
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            if use is None or not use.begun or _may_stop(request.tool, policy):
+                task.cancel()
+            raise
         return task.result()
 
-    async def _run(self, request: ToolCallRequest, handler: Run, reply: Reply) -> Result:
-        call = request.tool_call
-        identity, name = str(call["id"]), call["name"]
-        reply.voice.tell(ToolBegun(identity, name, call["args"]))
+    async def _run(
+        self, request: ToolCallRequest, handler: Run, reply: Reply, policy: Policy, use: ToolUse
+    ) -> Result:
         began = time.monotonic()
-        result, outcome = await self._outcome(request, handler, reply)
-        seconds = time.monotonic() - began
-        text = _readable(result)
-        reply.voice.tell(ToolFinished(identity, name, text, outcome, seconds))
+        outcome: ToolOutcome = "cancelled"
+        result: Result = _told(request, STOPPED, failed=True)
+        try:
+            async with reply.parallel:
+                use.begun = True
+                seconds = policy.timeout or reply.limits.tool_timeout
+                result, outcome = await _outcome(request, handler, seconds)
+        finally:
+            took = time.monotonic() - began
+            text = _readable(result) if use.begun else WITHDRAWN
+            reply.voice.finish_tool(use, ToolFinished(use.id, use.name, text, outcome, took))
         return result
 
-    async def _outcome(
-        self, request: ToolCallRequest, handler: Run, reply: Reply
-    ) -> tuple[Result, Outcome]:
-        name = request.tool_call["name"]
-        limits = reply.limits
-        seconds = (limits.tool_timeouts or {}).get(name, limits.tool_timeout)
-        clock = asyncio.timeout(seconds)
+
+async def _outcome(
+    request: ToolCallRequest, handler: Run, seconds: float
+) -> tuple[Result, ToolOutcome]:
+    name = request.tool_call["name"]
+    clock = asyncio.timeout(seconds)
+    try:
+        async with clock:
+            result = _bounded(await handler(request))
+    except ToolError as error:
+        return _told(request, str(error), failed=True), "failed"
+    except Exception as error:  # noqa: BLE001 - a tool may raise anything
+        if clock.expired():
+            _log.warning("tool timed out", tool=name, seconds=seconds)
+            return _told(request, TIMED_OUT, failed=True), "timeout"
+        _log.warning("tool failed", tool=name, error=type(error).__name__)
+        _log.debug("tool failed", tool=name, exc_info=error)
+        return _told(request, FAILED, failed=True), "failed"
+    refused = isinstance(result, ToolMessage) and result.status == "error"
+    return result, ("refused" if refused else "ok")
+
+
+async def _recorded(request: ToolCallRequest, reply: Reply, use: ToolUse) -> ToolMessage:
+    """The result of an equal call, once it is there, instead of a second run."""
+    if use.task is not None:
+        await asyncio.wait({use.task})
+    reply.voice.read(use)
+    _log.info("tool not run twice", tool=use.name)
+    result = TIMED_OUT if use.result is None else use.result
+    return _told(request, result, failed=use.outcome != "ok")
+
+
+def _may_stop(tool: BaseTool, policy: Policy) -> bool:
+    """Whether an interrupt ends it. A thread goes on to its end, so its outcome is waited for."""
+    in_thread = getattr(tool, "func", None) is not None
+    return policy.stops and not (in_thread and policy.guarded)
+
+
+def _identity(tool: BaseTool, arguments: Mapping[str, Any]) -> str | None:
+    """The arguments as the tool's schema reads them; None if it refuses them."""
+    schema = tool.tool_call_schema
+    if isinstance(schema, type) and issubclass(schema, BaseModel):
         try:
-            async with clock:
-                result = _bounded(await handler(request))
-        except ToolError as error:
-            return _told(request, str(error), failed=True), "failed"
-        except Exception as error:  # noqa: BLE001 - a tool may raise anything
-            if clock.expired():
-                _log.warning("tool timed out", tool=name, seconds=seconds)
-                return _told(request, TIMED_OUT, failed=True), "timeout"
-            _log.warning("tool failed", tool=name, error=type(error).__name__)
-            _log.debug("tool failed", tool=name, exc_info=error)
-            return _told(request, FAILED, failed=True), "failed"
-        refused = isinstance(result, ToolMessage) and result.status == "error"
-        return result, ("refused" if refused else "ok")
+            read = schema.model_validate(arguments)
+        except ValidationError:
+            return None
+        arguments = {name: getattr(read, name) for name in schema.model_fields}
+    return json.dumps(arguments, sort_keys=True, default=_plain)
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for, as something that is equal for equal values."""
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    if isinstance(value, set | frozenset):
+        return sorted(map(repr, value))
+    return repr(value)
 
 
 def _told(request: ToolCallRequest, text: str, *, failed: bool) -> ToolMessage:
@@ -90,21 +170,21 @@ def _told(request: ToolCallRequest, text: str, *, failed: bool) -> ToolMessage:
 
 def _bounded(result: Result) -> Result:
     """Cut what is too long to read, and replace what no server accepts."""
-    if isinstance(result, ToolMessage):
-        content = _plain(result)
-        if isinstance(content, str):
-            return result.model_copy(update={"content": _clean(content)})
-    return result
-
-
-def _plain(result: ToolMessage) -> str | list[str | dict[str, Any]]:
-    """Make one text of blocks that are nothing else; servers refuse an empty list of blocks."""
+    if not isinstance(result, ToolMessage):
+        return result
     content = result.content
-    if isinstance(content, str):
-        return content
-    if all(isinstance(block, str) or block.get("type") == "text" for block in content):
-        return str(result.text) if content else "[]"
-    return content
+    if isinstance(content, list):
+        if not content:
+            content = "[]"
+        elif len(result.text) > MAX_RESULT_CHARS or all(map(_is_text, content)):
+            content = str(result.text)
+        else:
+            return result  # pictures and the like
+    return result.model_copy(update={"content": _clean(content)})
+
+
+def _is_text(block: object) -> bool:
+    return isinstance(block, str) or (isinstance(block, dict) and block.get("type") == "text")
 
 
 def _clean(text: str) -> str:
@@ -114,4 +194,8 @@ def _clean(text: str) -> str:
 
 
 def _readable(result: Result) -> str:
-    return str(result.text) if isinstance(result, ToolMessage) else ""
+    """The words of a result: images and the like are not kept."""
+    if isinstance(result, ToolMessage):
+        return _clean(str(result.text))
+    messages = result.update.get("messages", []) if isinstance(result.update, dict) else []
+    return _clean("\n".join(str(m.text) for m in messages if isinstance(m, ToolMessage)))

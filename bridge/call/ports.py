@@ -1,13 +1,15 @@
 """What a call needs from the rest of the house, as small protocols, and the data they exchange."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
+from bridge.call.history import Item
+from bridge.call.ledger import ToolOutcome, ToolUse
 from bridge.errors import BridgeError
-from bridge.protocol import Outbound, Utterance
+from bridge.protocol import Outbound
 
 T = TypeVar("T")
 
@@ -33,8 +35,17 @@ class Brief:
     """What one reply is to answer."""
 
     call: CallData
-    history: tuple[Utterance, ...]
-    """Oldest first; ends with a line of the caller's, or is empty for the opening of the call."""
+    history: tuple[Item, ...]
+    """Oldest first, with the deeds in their places; empty for the opening of the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something done to the line rather than said."""
+
+    kind: Literal["end_call", "transfer_call"]
+    destination: str = ""
+    """Number to transfer to; from the settings, never from the model."""
 
 
 class AnswerFull(BridgeError):
@@ -62,7 +73,7 @@ class Voice(Protocol):
 
     @property
     def sent(self) -> int:
-        """Characters of speech that have left for the caller in this reply."""
+        """Characters of the model's own words that have been passed on in this reply."""
 
     async def say(self, text: str) -> None:
         """Speak these words of the model's message as they come. Silent after an interrupt.
@@ -81,11 +92,39 @@ class Voice(Protocol):
     async def announce(self, text: str) -> None:
         """Speak a whole text of its own, now, beside the model's message."""
 
-    def start_tool(self, run: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run a tool in a task that the call owns: it outlives an interrupt."""
+    async def certain(self) -> None:
+        """Wait until Millis has asked for this reply; before that nothing is done for good."""
 
-    def tell(self, event: "ToolEvent") -> None:
-        """Let the call know how a tool is getting on, also after an interrupt."""
+    def same_use(self, name: str, identity: str) -> ToolUse | None:
+        """An equal use of a tool, running or done, that the caller knows nothing of yet."""
+
+    def read(self, use: ToolUse) -> None:
+        """The model reads the result of an equal use."""
+
+    def start_tool(
+        self,
+        run: Callable[[ToolUse], Coroutine[Any, Any, T]],
+        *,
+        name: str,
+        arguments: Mapping[str, Any],
+        identity: str | None,
+        filler: str,
+        limit: float = 0.0,
+    ) -> asyncio.Task[T]:
+        """Note the use of a tool, and run it in a task that the call owns.
+
+        `limit`: seconds after which it will have ended by itself.
+        """
+
+    def finish_tool(self, use: ToolUse, finished: "ToolFinished") -> None:
+        """Note how the use of a tool ended, also after an interrupt."""
+
+    def request(self, action: Action) -> None:
+        """Do this to the line after the last word, unless the caller speaks before.
+
+        Raises:
+            ToolError: the caller has spoken already.
+        """
 
 
 class Agent(Protocol):
@@ -102,8 +141,11 @@ class Agent(Protocol):
 class Line(Protocol):
     """The caller's side of the socket, as a call sees it."""
 
+    def cut(self) -> None:
+        """Close it at once: another socket has taken over the call."""
+
     async def send(self, message: Outbound) -> None:
-        """Put one message on the wire.
+        """Put one message on the wire: in order, and before this first waits.
 
         Raises:
             CallClosed: the peer is gone, or has stopped reading.
@@ -121,6 +163,9 @@ class Prompts(Protocol):
 
     def reprompt(self, call: CallData) -> str:
         """What to say when there was nothing to answer, or the answer was empty."""
+
+    def lines(self, name: str, call: CallData) -> tuple[str, ...]:
+        """The texts of a prompt, line by line: `fillers`, `silence`, `goodbye`, `transfer`."""
 
 
 # ── what a call lets others watch ────────────────────────────────────────────────────────────────
@@ -142,7 +187,7 @@ class ToolFinished:
     id: str
     name: str
     result: str
-    outcome: Literal["ok", "failed", "timeout", "refused"]
+    outcome: ToolOutcome
     seconds: float
 
 
@@ -156,7 +201,9 @@ class TurnBegan:
     stream_id: int | str
 
 
-TurnOutcome = Literal["complete", "empty", "failed", "interrupted", "superseded", "hung_up"]
+TurnOutcome = Literal[
+    "complete", "empty", "failed", "interrupted", "superseded", "hung_up", "dropped"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,29 +15,31 @@ class ToolRuns:
     """Owner of a call's tool tasks: an interrupt stops the waiting for a tool, not the tool."""
 
     def __init__(self) -> None:
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: dict[asyncio.Task[Any], float] = {}
+        """Each with the seconds after which it will have ended by itself."""
 
-    def start(self, run: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def start(self, run: Coroutine[Any, Any, T], limit: float = 0.0) -> asyncio.Task[T]:
         """Run a tool to its end. Whoever waits for the task waits with `asyncio.wait`."""
         task = asyncio.create_task(run, name="tool")
-        self._running.add(task)
+        self._running[task] = limit
         task.add_done_callback(self._finished)
         return task
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("tool run broke", error=type(error).__name__)
 
     async def finish(self, grace: float) -> None:
-        """Wait for all tools; after `grace` seconds cancel those that still run, and wait again.
+        """Wait for all tools; cancel those that run for `grace` seconds beyond their time limits.
 
-        Tools have their own time limits, well below `grace`: this is for the one that ignores its
-        cancellation. After another `grace` it is left behind, and the log says so.
+        That is for the one that ignores its cancellation. After another `grace` it is left behind,
+        and the log says so.
         """
         if not self._running:
             return
-        _, late = await asyncio.wait(self._running, timeout=grace)
+        patience = max(self._running.values()) + grace
+        _, late = await asyncio.wait(self._running, timeout=patience)
         for task in late:
             task.cancel()
         if late:

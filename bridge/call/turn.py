@@ -1,4 +1,4 @@
-"""One reply: the part that may be cancelled and the part that must happen, in two tasks.
+"""One reply: the part that may be cancelled and the part that must happen, in different tasks.
 
 One task with `finally` would lose the ending: a task cancelled before its first step never runs its
 `finally`, and an interrupt that lands while the ending is being sent loses it.
@@ -7,30 +7,36 @@ One task with `finally` would lose the ending: a task cancelled before its first
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import structlog
 
+from bridge.call.deadair import Fillers, Patience, keep_company
+from bridge.call.delivery import Delivery, Manner
+from bridge.call.farewell import withdrawn
+from bridge.call.ledger import Entry, Ledger, ToolUse
+from bridge.call.notes import BROKEN_OFF, WITHDRAWN
 from bridge.call.ports import (
+    Action,
     AnswerFull,
     CallEvent,
     Line,
-    ToolEvent,
+    ToolBegun,
+    ToolFinished,
     TurnBegan,
     TurnEnded,
     TurnOutcome,
     Voice,
 )
 from bridge.call.toolruns import ToolRuns
-from bridge.errors import AgentError, CallClosed
-from bridge.protocol import Outbound, end_of_stream, words
-from bridge.speech import Lexicon, Pacer, Speakable, Text, flushed, speak
+from bridge.errors import AgentError, CallClosed, ToolError
 
 T = TypeVar("T")
 
-Silence = Literal["interrupted", "superseded", "hung_up"]
+Reply = Callable[[Voice], Awaitable[None]]
+Silence = Literal["interrupted", "superseded", "hung_up", "dropped"]
 
 _CANCEL_AGAIN = 0.05
 """Seconds after which a reply that swallowed its cancellation is cancelled again (on Python 3.11
@@ -45,14 +51,18 @@ class TurnSetup:
 
     line: Line
     tools: ToolRuns
+    ledger: Ledger
+    fillers: Fillers
     tell: Callable[[CallEvent], None]
+    act: Callable[["Turn", Action], None]
+    """Carry out what a turn wants done to the line, once it has been sent to its end."""
     apology: Callable[[], str]
+    parting: Callable[[Action], str]
+    """What to say before an action if the model says nothing."""
+    manner: Manner
+    patience: Patience
     timeout: float
     """Seconds a reply may take, tools included."""
-    max_chars: int
-    """Characters a reply may have."""
-    lexicon: Lexicon
-    flush_first_clause: bool
 
 
 class Turn:
@@ -60,49 +70,89 @@ class Turn:
 
     Constructing a turn starts it, so there is no "not yet started" to handle. As long as the socket
     lives, exactly one `end_of_stream` is sent, last, unless the turn is silenced: then nothing more
-    is sent at all.
+    is sent at all. A turn without a stream was begun ahead of the request: its words are held until
+    it is promoted, and nothing with side effects is done.
     """
 
     def __init__(
         self,
-        stream_id: int | str,
-        reply: Callable[[Voice], Awaitable[None]],
+        stream_id: int | str | None,
+        reply: Reply,
         setup: TurnSetup,
         *,
+        entry: Entry,
         if_empty: Callable[[], str],
     ) -> None:
         self.stream_id = stream_id
+        self.entry = entry
         self._setup = setup
         self._if_empty = if_empty
-        self._speakable = Speakable(setup.lexicon)
-        self._pacer = Pacer(first_clause=setup.flush_first_clause)
+        self._delivery = Delivery(setup.line, setup.manner, stream_id)
         self._silence: Silence | None = None
-        self._said: list[str] = []
-        self._sent = 0
-        self._apart = False
         self._began = time.monotonic()
-        self._first_word: float | None = None
-        setup.tell(TurnBegan(stream_id))
+        self._fillers: dict[str, str] = {}
+        self._action: Action | None = None
+        self._asked_for = asyncio.Event()
+        """Set once Millis wants this reply."""
+        self._decided = asyncio.Event()
+        """Set once it does, or never will."""
+        self._early: list[CallEvent] = []
+        """What happened before Millis asked: told once it does, else never."""
+        if stream_id is not None:
+            self._decide(stream_id)
         self._speaking = asyncio.create_task(self._speak(reply), name=f"speak {stream_id}")
+        self._company = asyncio.create_task(self._keep_company(), name=f"company {stream_id}")
         self._ending = asyncio.create_task(self._end(), name=f"end {stream_id}")
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing will be sent any more."""
-        return self._silence is not None or self._ending.done()
 
     @property
     def done(self) -> bool:
         """Whether its tasks have ended."""
         return self._ending.done()
 
+    @property
+    def _stopping(self) -> bool:
+        """Whether nothing more comes of what it does now."""
+        return self._silence is not None or self._speaking.done()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the reply has broken down already."""
+        speaking = self._speaking
+        return speaking.done() and (speaking.cancelled() or speaking.exception() is not None)
+
+    def promote(self, stream_id: int | str) -> None:
+        """Millis has asked for what was begun ahead: speak it, under this stream."""
+        self.stream_id = stream_id
+        self._began = time.monotonic()
+        self._delivery.release(stream_id)
+        self._decide(stream_id)
+
+    def _decide(self, stream_id: int | str) -> None:
+        self._asked_for.set()
+        self._decided.set()
+        for event in (TurnBegan(stream_id), *self._early):
+            self._setup.tell(event)
+
+    def _tell(self, event: CallEvent) -> None:
+        if self._asked_for.is_set():
+            self._setup.tell(event)
+        else:
+            self._early.append(event)
+
     # ── stopping ─────────────────────────────────────────────────────────────────────────────────
 
     def silence(self, why: Silence) -> None:
         """From now on nothing leaves. The fence stands when this returns; the work stops soon."""
-        if self._silence is None and not self._ending.done():
+        if self._ending.done():
+            if why == "interrupted" and not self.entry.played:
+                self.entry.cut = True  # all was sent, but Millis was still playing it
+        elif self._silence is None:
             self._silence = why
+            self.entry.cut = why != "dropped"
+            self._delivery.close()
+            self.entry.said = self._delivery.said
             self._speaking.cancel()
+            self._decided.set()
 
     async def stopped(self) -> None:
         """Wait until the turn's tasks have ended, cancelling again what swallowed a cancel."""
@@ -115,77 +165,153 @@ class Turn:
 
     @property
     def sent(self) -> int:
-        """Characters of speech that have left for the caller in this reply."""
-        return self._sent
+        """Characters of the model's own words that have left, or are held for the caller."""
+        return self._delivery.sent
 
     async def say(self, text: str) -> None:
         """Speak these words of the model's message as they come."""
-        for piece in self._pacer.pace(self._speakable.feed(text)):
-            await self._send(piece)
+        if self.entry.knows and text.strip():
+            self.entry.speaks()
+        await self._delivery.say(text)
 
     async def finish_message(self, *, wait_follows: bool = False) -> None:
         """Speak what was held back of the message; at once if a wait follows it."""
-        pieces = self._pacer.pace(self._speakable.finish())
-        self._speakable = Speakable(self._setup.lexicon)
-        if wait_follows and self._said:
-            pieces = flushed(pieces)
-        for piece in pieces:
-            await self._send(piece)
-        self._part()
+        await self._delivery.finish_message(wait_follows=wait_follows)
 
     def drop_message(self) -> None:
         """Forget what was held back of a message that failed."""
-        self._speakable = Speakable(self._setup.lexicon)
+        self._delivery.drop_message()
 
     async def announce(self, text: str) -> None:
         """Speak a whole text of its own, now, beside the model's message."""
-        self._part()
-        if pieces := speak(text, self._setup.lexicon):
-            for piece in flushed(pieces):
-                await self._send(piece)
-        self._part()
+        self._delivery.announced = True
+        await self._delivery.announce(text)
 
-    def start_tool(self, run: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run a tool in a task that the call owns."""
-        return self._setup.tools.start(run)
+    async def certain(self) -> None:
+        """Wait until the turn is one that Millis has asked for, and still wants.
 
-    def tell(self, event: ToolEvent) -> None:
-        """Let the call know how a tool is getting on."""
-        self._setup.tell(event)
+        Where it does not, the wait ends with the cancellation that is on its way.
+        """
+        await self._asked_for.wait()
+        if self._silence is not None:
+            await asyncio.Event().wait()
 
-    # ── the two tasks ────────────────────────────────────────────────────────────────────────────
+    def same_use(self, name: str, identity: str) -> ToolUse | None:
+        """An equal use of a tool that the caller knows nothing of yet."""
+        return self._setup.ledger.same_use(name, identity)
 
-    async def _speak(self, reply: Callable[[Voice], Awaitable[None]]) -> None:
+    def read(self, use: ToolUse) -> None:
+        """The model reads the result of an equal use."""
+        self.entry.knows.append(use)
+
+    def start_tool(
+        self,
+        run: Callable[[ToolUse], Coroutine[Any, Any, T]],
+        *,
+        name: str,
+        arguments: Mapping[str, Any],
+        identity: str | None,
+        filler: str,
+        limit: float = 0.0,
+    ) -> asyncio.Task[T]:
+        """Note the use of a tool, and run it in a task that the call owns."""
+        use = self._setup.ledger.use(self.entry, name, arguments, identity)
+        if filler:
+            self._fillers[use.id] = filler
+        self._tell(ToolBegun(use.id, name, arguments))
+        use.task = task = self._setup.tools.start(run(use), limit)
+        return task
+
+    def finish_tool(self, use: ToolUse, finished: ToolFinished) -> None:
+        """Note how the use of a tool ended, also after an interrupt."""
+        use.result, use.outcome, use.task = finished.result, finished.outcome, None
+        use.late = self._stopping
+        if not use.late:
+            self.entry.knows.append(use)
+        self._fillers.pop(use.id, None)
+        if self._stopping:
+            withdrawn(self.entry)  # it may have asked for an action just before
+        self._tell(finished)
+
+    def request(self, action: Action) -> None:
+        """Do this to the line after the last word, unless the caller speaks before.
+
+        Raises:
+            ToolError: the turn is silenced or over: nothing comes after it.
+        """
+        if self._stopping:
+            raise ToolError(WITHDRAWN)
+        self._action = action
+
+    # ── the tasks ────────────────────────────────────────────────────────────────────────────────
+
+    async def _speak(self, reply: Reply) -> None:
         with contextlib.suppress(AnswerFull):
             async with asyncio.timeout(self._setup.timeout):
                 await reply(self)
             await self.finish_message()
 
+    async def _keep_company(self) -> None:
+        await self._decided.wait()
+        with contextlib.suppress(CallClosed):
+            await keep_company(self._delivery, self._setup.patience, self._pick_filler)
+
+    def _pick_filler(self) -> str:
+        return self._setup.fillers.pick(tuple(self._fillers.values()))
+
     async def _end(self) -> None:
         await asyncio.wait({self._speaking})
+        await self._decided.wait()
+        self._company.cancel()
+        await asyncio.wait({self._company})
         failure = self._failure()
         if self._silence is None:
-            with contextlib.suppress(CallClosed, AnswerFull):
+            with contextlib.suppress(CallClosed):
                 await self._conclude(failure)
-        self._setup.tell(
-            TurnEnded(
-                self.stream_id,
-                self._outcome(failure),
-                "".join(self._said),
-                self._first_word,
-                failure,
-            )
-        )
+        self._record(failure)
 
     async def _conclude(self, failure: str | None) -> None:
+        self.entry.failed = failure is not None
+        if failure is not None:
+            self._action = None  # the apology asks the caller to say it again
+            withdrawn(self.entry, BROKEN_OFF)
         try:
-            if failure is not None:
-                await self.announce(self._setup.apology())
-            elif not self._sent and (text := self._if_empty()):
-                await self.announce(text)
+            if text := self._last_words(failure):
+                await self._delivery.announce(text)
         finally:
-            if self._silence is None:
-                await self._put(end_of_stream(self.stream_id))
+            await self._send_ending()
+        if self._action is not None and self._silence is None:
+            self._setup.act(self, self._action)
+
+    def _last_words(self, failure: str | None) -> str:
+        """What the bridge has to say itself, because the model did not."""
+        if failure is not None:
+            return self._setup.apology()
+        if self._delivery.sent or self._delivery.announced:
+            return ""
+        return self._setup.parting(self._action) if self._action is not None else self._if_empty()
+
+    async def _send_ending(self) -> None:
+        await self._delivery.finish()
+        if self._silence is not None:
+            return
+        # Noted first: Millis may report the end of playback while the socket holds up this task.
+        self.entry.said, self.entry.whole = self._delivery.said, True
+        try:
+            await self._delivery.end()
+        except CallClosed:
+            self.entry.whole = False
+            raise
+
+    def _record(self, failure: str | None) -> None:
+        delivery = self._delivery
+        self.entry.said, self.entry.over = delivery.said, True
+        if self.stream_id is None:
+            return
+        waited = None if delivery.first_at is None else max(0.0, delivery.first_at - self._began)
+        self._tell(
+            TurnEnded(self.stream_id, self._outcome(failure), delivery.said, waited, failure)
+        )
 
     def _failure(self) -> str | None:
         """What went wrong, as a word from a fixed set; logs what nobody else has."""
@@ -204,38 +330,10 @@ class Turn:
                 return "bug"
 
     def _outcome(self, failure: str | None) -> TurnOutcome:
+        if self._delivery.hung_up:
+            return "hung_up"
         if self._silence is not None:
             return self._silence
         if failure is not None:
             return "failed"
-        return "complete" if self._sent else "empty"
-
-    # ── the wire ─────────────────────────────────────────────────────────────────────────────────
-
-    async def _send(self, piece: Text) -> None:
-        if self._silence is not None:
-            return
-        content = piece.content
-        if self._apart and content:
-            content = content if content[0].isspace() else f" {content}"
-            self._apart = False
-        content = content[: self._setup.max_chars - self._sent]
-        if content:
-            self._sent += len(content)
-            self._said.append(content)
-            if self._first_word is None:
-                self._first_word = time.monotonic() - self._began
-        await self._put(words(self.stream_id, content, flush=piece.flush, pause=piece.pause))
-        if self._sent >= self._setup.max_chars:
-            raise AnswerFull
-
-    async def _put(self, message: Outbound) -> None:
-        try:
-            await self._setup.line.send(message)
-        except CallClosed:
-            self._silence = self._silence or "hung_up"
-            raise
-
-    def _part(self) -> None:
-        """Keep the next words apart from the last ones."""
-        self._apart = bool(self._said) and not self._said[-1][-1].isspace()
+        return "complete" if self._delivery.said.strip() else "empty"

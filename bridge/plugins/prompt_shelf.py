@@ -3,13 +3,16 @@
 import asyncio
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 import structlog
 
+from bridge.errors import SettingsError
 from bridge.plugins.daemon import DaemonRun
 from bridge.plugins.failures import PromptFailure, one_line
+from bridge.plugins.lexicon_file import LexiconFile
 from bridge.plugins.prompts import BUILT_IN, PromptSet, built_in_templates
 from bridge.plugins.template import LONGEST_SOURCE, PromptTemplate
 
@@ -26,6 +29,7 @@ class PromptShelf:
         self._built_in = built_in_templates()
         self.current = PromptSet(templates=self._built_in)
         self._root = folder.absolute()
+        self._lexicon = LexiconFile(self._root / "lexicon.toml")
         self._one_at_a_time = asyncio.Lock()
 
     async def reload(self) -> PromptSet:
@@ -34,16 +38,24 @@ class PromptShelf:
         A folder with the same content keeps the same set.
         """
         async with self._one_at_a_time:
-            work = functools.partial(self._read, self.current.templates)
-            templates, failures = await DaemonRun(work, name="prompts").result
             before = self.current
-            if templates == before.templates and failures == before.failures:
-                return before
-            self.current = PromptSet(before.version + 1, MappingProxyType(templates), failures)
-            _report(before, self.current)
+            work = functools.partial(self._read, before)
+            current = await DaemonRun(work, name="prompts").result
+            if current != before:
+                self.current = replace(current, version=before.version + 1)
+                _report(before, self.current)
             return self.current
 
-    def _read(
+    def _read(self, before: PromptSet) -> PromptSet:
+        templates, failures = self._templates(before.templates)
+        try:
+            lexicon = self._lexicon.read(before.lexicon)
+        except SettingsError as error:
+            lexicon = before.lexicon
+            failures = (*failures, self._lexicon.failure(error, kept=bool(lexicon)))
+        return PromptSet(before.version, MappingProxyType(templates), failures, lexicon)
+
+    def _templates(
         self, before: Templates
     ) -> tuple[dict[str, PromptTemplate], tuple[PromptFailure, ...]]:
         templates = dict(self._built_in)
@@ -100,6 +112,7 @@ def _report(before: PromptSet, after: PromptSet) -> None:
         added=sorted(new.keys() - old.keys()),
         changed=sorted(name for name in new.keys() & old.keys() if new[name] is not old[name]),
         removed=sorted(old.keys() - new.keys()),
+        lexicon=after.lexicon is not before.lexicon,
         failures=len(after.failures),
     )
     for failure in after.failures:

@@ -11,6 +11,7 @@ from bridge.call.ports import CallData
 from bridge.plugins.failures import PromptFailure
 from bridge.plugins.template import PromptTemplate
 from bridge.plugins.values import as_data, metadata_json, values_of
+from bridge.speech import Lexicon
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +22,10 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "greeting": "Hello, how can I help you?",
         "apology": "I'm sorry, something went wrong on my side. Could you say that again?",
         "reprompt": "Sorry, I didn't catch that. Could you say it again?",
+        "fillers": "One moment, please.\nJust a second.\nI'm still on it.",
+        "goodbye": "Goodbye!",
+        "transfer": "I'll put you through now.",
+        "silence": "Are you still there?\nI'll hang up now. Goodbye!",
     }
 )
 """Plain texts, without variables: they cannot fail."""
@@ -41,6 +46,8 @@ class PromptSet:
     templates: Mapping[str, PromptTemplate] = field(default_factory=built_in_templates)
     """By the file's name without `.md`."""
     failures: tuple[PromptFailure, ...] = ()
+    lexicon: Lexicon = field(default_factory=Lexicon)
+    """How words are pronounced, from `lexicon.toml`."""
 
     def system(self, call: CallData, now: datetime) -> str:
         """What the model is told about its task, this call and the time."""
@@ -60,6 +67,11 @@ class PromptSet:
     def reprompt(self, call: CallData) -> str:
         """What to say when there was nothing to answer, or the answer was empty."""
         return self.render("reprompt", call)
+
+    def lines(self, name: str, call: CallData) -> tuple[str, ...]:
+        """The texts of a prompt that has one on each line; a leading `- ` is only for the eye."""
+        lines = (line.strip().removeprefix("- ") for line in self.render(name, call).splitlines())
+        return tuple(line for line in lines if line)
 
     def render(self, name: str, call: CallData, now: datetime | None = None) -> str:
         """Render any prompt of the folder; empty if there is none of that name. Never raises."""

@@ -20,6 +20,11 @@ class Outbox:
         self._transport = request.transport
         self._timeout = timeout
 
+    def cut(self) -> None:
+        """Close the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
     async def send(self, message: Outbound) -> None:
         """Write one message; a peer that does not read for `timeout` seconds is cut off.
 

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from bridge.call.call import Call
+from bridge.call.ledger import ToolUse
 from bridge.call.ports import ToolBegun, ToolFinished, TurnBegan, Voice
 from bridge.call.toolruns import ToolRuns
 from bridge.errors import AgentError
-from bridge.protocol import Interrupt, decode
+from bridge.protocol import Interrupt, Utterance, decode
 from tests.doubles import APOLOGY, GREETING, REPROMPT, Line, Room, ScriptedAgent, until
 
 
@@ -69,7 +70,8 @@ async def test_the_agent_gets_the_whole_conversation_and_the_call_data() -> None
     await settle(room, 2)
 
     (brief,) = room.agent.briefs
-    assert [(line.role, line.content) for line in brief.history] == [
+    lines = [line for line in brief.history if isinstance(line, Utterance)]
+    assert [(line.role, line.content) for line in lines] == [
         ("user", "one"),
         ("assistant", "two"),
         ("user", "three"),
@@ -321,8 +323,7 @@ async def test_a_failed_reply_is_apologised_for_and_ended_once(
 
 
 async def test_a_reply_that_takes_too_long_is_ended() -> None:
-    room = Room(ScriptedAgent("one", asyncio.Event()))
-    object.__setattr__(room.setup, "turn_timeout", 0.01)
+    room = Room(ScriptedAgent("one", asyncio.Event()), settings={"turn_timeout": 0.01})
     call = room.call()
 
     call.hear(request(2, "one"))
@@ -375,15 +376,14 @@ async def test_closing_a_call_ends_everything_it_started() -> None:
 
 
 def tool_agent(done: list[str], gate: asyncio.Event) -> ScriptedAgent:
-    async def tool(voice: Voice) -> str:
-        voice.tell(ToolBegun("1", "book", {}))
-        await gate.wait()
-        done.append("booked")
-        voice.tell(ToolFinished("1", "book", "booked", "ok", 0.0))
-        return "booked"
-
     async def run(voice: Voice) -> None:
-        task = voice.start_tool(tool(voice))
+        async def tool(use: ToolUse) -> str:
+            await gate.wait()
+            done.append("booked")
+            voice.finish_tool(use, ToolFinished(use.id, "book", "booked", "ok", 0.0))
+            return "booked"
+
+        task = voice.start_tool(tool, name="book", arguments={}, identity="{}", filler="")
         await asyncio.wait({task})
         await voice.say(f"It is {task.result()}.")
 

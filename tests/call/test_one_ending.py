@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.call.call import Call
-from bridge.call.ports import Brief, TurnBegan, Voice
+from bridge.call.ledger import ToolUse
+from bridge.call.ports import Brief, ToolFinished, TurnBegan, Voice
 from bridge.errors import AgentError, CallClosed
-from bridge.protocol import Inbound, Interrupt, decode
+from bridge.protocol import Inbound, Interrupt, Utterance, decode
 from tests.doubles import APOLOGY, GREETING, REPROMPT, Line, Room, ScriptedAgent, Step
 
 SOON = 2.0
@@ -85,14 +86,14 @@ async def _announce(voice: Voice) -> None:
 
 
 async def _use_a_tool(voice: Voice) -> None:
-    task = voice.start_tool(_tool())
+    async def tool(use: ToolUse) -> str:
+        await asyncio.sleep(0.3)
+        voice.finish_tool(use, ToolFinished(use.id, use.name, "found ", "ok", 0.3))
+        return "found "
+
+    task = voice.start_tool(tool, name="find", arguments={}, identity=None, filler="")
     await asyncio.wait({task})
     await voice.say(task.result())
-
-
-async def _tool() -> str:
-    await asyncio.sleep(0.3)
-    return "found "
 
 
 async def _ignore_a_cancellation(voice: Voice) -> None:
@@ -125,6 +126,12 @@ SCRIPTS = st.lists(DEEDS, max_size=7)
 Script = list[Deed]
 
 
+def _number(brief: Brief) -> int:
+    """Which stream is asked: the caller says its number, after a note of the ledger's perhaps."""
+    (line,) = [item for item in brief.history if isinstance(item, Utterance)][-1:]
+    return int(line.content.split()[-1])
+
+
 class Scripts(ScriptedAgent):
     """Answers each stream by a script of its own."""
 
@@ -133,7 +140,7 @@ class Scripts(ScriptedAgent):
         self.scripts: dict[int, Script] = {}
 
     async def reply(self, brief: Brief, voice: Voice) -> None:
-        script = self.scripts[int(brief.history[-1].content)]
+        script = self.scripts[_number(brief)]
         await ScriptedAgent(*[deed.step() for deed in script]).reply(brief, voice)
 
 

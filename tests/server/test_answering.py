@@ -63,7 +63,7 @@ async def test_a_newer_request_closes_the_older_ones_model_request(
     await openai.wait("client_left")
     assert millis.said(1) == "Well"
     assert not millis.ended(1)
-    assert millis.said(2) == "You said: two"
+    assert millis.said(2).endswith("two")
 
 
 async def test_a_hang_up_closes_the_model_request(bridge: Bridge, openai: FakeOpenAI) -> None:

@@ -1,7 +1,7 @@
 """What of a turn is spoken: the text of the agent's own messages, once, and nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,8 @@ from bridge.agent.agent import LangChainAgent
 from bridge.agent.message import Listener
 from bridge.agent.modelcalls import NamedModel
 from bridge.agent.reply import Limits
-from bridge.call.ports import Brief, CallData, ToolEvent
+from bridge.call.ledger import ToolUse
+from bridge.call.ports import Action, Brief, CallData, ToolFinished
 from bridge.protocol import Utterance
 from tests.fake_openai.client import FakeOpenAI
 from tests.wire import Wire, asking, bridge_running, dialled, noted, tool_call, write_tool
@@ -298,11 +299,32 @@ class RecordingVoice:
     async def announce(self, text: str) -> None:
         self.said.append(text)
 
-    def start_tool(self, run: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        return asyncio.create_task(run)
+    async def certain(self) -> None:
+        """It is."""
 
-    def tell(self, event: ToolEvent) -> None:
-        pass
+    def same_use(self, name: str, identity: str) -> ToolUse | None:
+        return None
+
+    def read(self, use: ToolUse) -> None:
+        raise AssertionError("there is no equal use")
+
+    def start_tool(
+        self,
+        run: Callable[[ToolUse], Coroutine[Any, Any, T]],
+        *,
+        name: str,
+        arguments: Mapping[str, Any],
+        identity: str | None,
+        filler: str,
+        limit: float = 0.0,
+    ) -> asyncio.Task[T]:
+        return asyncio.create_task(run(ToolUse("call_1", name, arguments, identity)))
+
+    def finish_tool(self, use: ToolUse, finished: ToolFinished) -> None:
+        use.result = finished.result
+
+    def request(self, action: Action) -> None:
+        raise AssertionError("nothing was asked for")
 
 
 class Silent:

@@ -1,0 +1,174 @@
+"""The words of one reply on their way out: made speakable, paced, joined, held, fenced."""
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from bridge.call.ports import AnswerFull, Line
+from bridge.errors import CallClosed
+from bridge.protocol import Outbound, end_of_stream, words
+from bridge.speech import Lexicon, Pacer, Speakable, Text, flushed, speak
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How replies are spoken."""
+
+    lexicon: Lexicon
+    flush_first_clause: bool
+    max_chars: int
+    """Characters a reply may have."""
+
+
+class Delivery:
+    """Everything that one reply sends. Closing it is the fence: nothing leaves after that.
+
+    Several tasks speak here: the reply, its tools, the fillers. All that is to be sent queues up,
+    and whoever waits for it sends it on, in order, because a line takes a message before it waits.
+    Without a stream the queue only grows: the reply was begun before Millis asked for it.
+    """
+
+    def __init__(self, line: Line, manner: Manner, stream_id: int | str | None) -> None:
+        self._line = line
+        self._manner = manner
+        self._stream_id = stream_id
+        self._queue: deque[tuple[Text, bool]] = deque()
+        """What is to be sent, and whether it is the model's own."""
+        self._speakable = Speakable(manner.lexicon)
+        self._pacer = Pacer(first_clause=manner.flush_first_clause)
+        self._said: list[str] = []
+        self._last_char = ""
+        self._apart = False
+        self._over = False
+        self.closed = False
+        self.hung_up = False
+        self.sent = 0
+        """Characters of the model's own words, the held ones included."""
+        self.announced = False
+        """Whether a tool spoke."""
+        self.flushed = True
+        """Whether Millis was told, or will be, to speak all it has."""
+        self.last_at = time.monotonic()
+        """When something was sent last."""
+        self.first_at: float | None = None
+        """When the first word left, on the monotonic clock; fillers do not count."""
+
+    @property
+    def said(self) -> str:
+        """All that was sent to be spoken."""
+        return "".join(self._said)
+
+    # ── the model's message ──────────────────────────────────────────────────────────────────────
+
+    async def say(self, text: str) -> None:
+        """Pass on these words of the model's message as they come."""
+        await self._deliver(self._pacer.pace(self._speakable.feed(text)))
+
+    async def finish_message(self, *, wait_follows: bool) -> None:
+        """Pass on what was held back of the message."""
+        pieces = self._pacer.pace(self._speakable.finish())
+        self._speakable = Speakable(self._manner.lexicon)
+        if wait_follows and (pieces or not self.flushed):
+            pieces = flushed(pieces)
+        await self._deliver(pieces)
+        self._part()
+
+    def drop_message(self) -> None:
+        """Forget what was held back of the message."""
+        self._speakable = Speakable(self._manner.lexicon)
+
+    # ── texts beside it ──────────────────────────────────────────────────────────────────────────
+
+    async def announce(self, text: str) -> None:
+        """Speak a whole text of its own, at once and in one piece."""
+        self._part()
+        if pieces := speak(text, self._manner.lexicon):
+            for piece in flushed(pieces):
+                self._enqueue(piece)
+            self._part()
+            await self.pass_on()
+
+    async def flush(self) -> None:
+        """Have Millis speak what it has of an unfinished sentence."""
+        if not self.flushed:
+            self._enqueue(Text("", flush=True))
+            await self.pass_on()
+
+    # ── the wire ─────────────────────────────────────────────────────────────────────────────────
+
+    def close(self) -> None:
+        """From now on nothing leaves. The fence stands when this returns."""
+        self.closed = True
+
+    def release(self, stream_id: int | str) -> None:
+        """Millis has asked for this reply: what was held may be sent, under this stream."""
+        self._stream_id = stream_id
+        self.last_at = time.monotonic()
+
+    async def pass_on(self) -> None:
+        """Send what is in the queue, also what others have put there.
+
+        Raises:
+            CallClosed: nobody is there any more.
+        """
+        if self._stream_id is None:
+            return
+        while self._queue and not self.closed:
+            await self._send_piece(self._stream_id, *self._queue.popleft())
+        if self.hung_up:
+            raise CallClosed
+
+    async def finish(self) -> None:
+        """Take no more words, and send those that are left."""
+        self._over = True
+        await self.pass_on()
+
+    async def end(self) -> None:
+        """Send the last frame of the stream: it is on the wire before this first waits."""
+        assert self._stream_id is not None  # noqa: S101 - a reply ends after its release
+        await self._send(end_of_stream(self._stream_id))
+
+    async def _deliver(self, pieces: Iterable[Text]) -> None:
+        """Send pieces of the model's own, up to the length limit."""
+        most = self._manner.max_chars
+        for piece in pieces:
+            if self.sent < most:
+                cut = replace(piece, content=piece.content[: most - self.sent])
+                self.sent += len(cut.content)
+                self._enqueue(cut, own=True)
+        await self.pass_on()
+        if self.sent >= most:
+            raise AnswerFull
+
+    def _enqueue(self, piece: Text, *, own: bool = False) -> None:
+        if self.closed or self._over:
+            return
+        if piece.content:
+            if self._apart and not piece.content[0].isspace():
+                piece = replace(piece, content=f" {piece.content}")
+            self._apart = False
+            self._last_char = piece.content[-1]
+        self.flushed = piece.flush or (self.flushed and not piece.content)
+        self._queue.append((piece, own))
+
+    async def _send_piece(self, stream_id: int | str, piece: Text, own: bool) -> None:
+        self.last_at = time.monotonic()
+        if piece.content:
+            self._said.append(piece.content)
+            if own and self.first_at is None:
+                self.first_at = self.last_at
+        await self._send(words(stream_id, piece.content, flush=piece.flush, pause=piece.pause))
+
+    async def _send(self, message: Outbound) -> None:
+        if self.closed:
+            return
+        try:
+            await self._line.send(message)
+        except CallClosed:
+            self.closed = self.hung_up = True
+            raise
+
+    def _part(self) -> None:
+        """Keep the next words apart from the last ones."""
+        self._apart = bool(self._last_char) and not self._last_char.isspace()
