@@ -36,7 +36,7 @@ class ToolRequests:
             self._arguments[key] = self._arguments.get(key, "") + (chunk["args"] or "")
 
     def _key(self, chunk: ToolCallChunk) -> object:
-        """Tell the calls apart. Some servers send each in one piece, without an index or all as 0."""
+        """Tell the calls apart: some servers give none an index, or all of them the same."""
         index = chunk["index"]
         begun = self._raw.get(self._newest.get(index))
         other = begun is not None and chunk["id"] and begun["id"] not in (None, chunk["id"])
