@@ -486,20 +486,26 @@ async def test_an_action_of_an_answer_begun_ahead_follows_its_words() -> None:
 # ── the rest of the call ─────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_redelivered_request_is_repeated_and_the_draft_dropped() -> None:
+async def test_an_answer_that_is_said_again_on_a_new_socket_drops_the_draft() -> None:
     room = ahead_room("One.")
+    lost = room.call()
+    lost.hear(start(stream_id=1))
+    lost.hear(request(2, "first"))
+    await settle(room, 2)
+    await lost.close()
     call = room.call()
-    call.hear(request(2, "first"))
-    await settle(room, 1)
+    call.hear(start(stream_id=3))
+    await settle(room, 3)
     call.hear(partial("first"))
     await begun(room, 2)
-    call.hear(request(3, "first"))
-    await settle(room, 2)
+    call.hear(request(4, "first"))
+    await settle(room, 4)
+    assert room.setup.ahead["miss"] == 1
     await call.close()
 
-    assert room.line.said(3).strip() == "One."
-    assert room.line.endings(3) == 1
-    assert len(call.ledger.entries) == 2
+    assert room.line.said(4).strip() == "One."
+    assert room.line.endings(4) == 1
+    assert room.setup.ahead["hit"] == 0
 
 
 async def test_a_request_that_is_not_acted_on_leaves_the_draft_alone() -> None:

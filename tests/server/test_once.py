@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.app import Bridge
+from bridge.call.notes import WITHDRAWN
 from tests.fake_openai.client import FakeOpenAI
 from tests.wire import (
     Wire,
@@ -94,7 +95,8 @@ async def test_a_caller_who_repeats_it_over_every_answer_gets_it_once(
     tmp_path: Path, openai: FakeOpenAI, body: str
 ) -> None:
     write_tool(tmp_path, "book", body)
-    async with bridge_running(tmp_path, openai.base_url, tool_threads=64) as bridge:
+    settings = {"tool_threads": 64, "filler_after": 0}  # a busy machine is no dead air here
+    async with bridge_running(tmp_path, openai.base_url, **settings) as bridge:
         async with asyncio.TaskGroup() as calls:
             for call in range(CALLS):
                 calls.create_task(_one_call(bridge, openai, call))
@@ -149,12 +151,16 @@ async def test_equal_calls_of_one_message_and_in_the_next_turn_share_one_run(
             await watch.until("ToolBegun", name="book")
             await millis.interrupt(1)
             await millis.ask(2, "book", "Well", "hello?")
-            await openai.wait("finished", 2)
+            with pytest.raises(TimeoutError):  # it waits for the run that is under way
+                await openai.wait("request_started", 3, timeout=0.2)
             (tmp_path / "open").touch()
             await millis.answer(2)
             last = (await openai.requests())[-1]
-    assert noted(tmp_path, "ran") == ["7"]
-    assert results(last)["c"] == "booked 7"
+            assert noted(tmp_path, "ran") == ["7"]
+            assert results(last)["c"] == "booked 7"
+            await openai.script(asking(tool_call("book", room=7)))
+            await millis.asked(3, "book", "Well", "hello?", "It is booked", "once more")
+    assert noted(tmp_path, "ran") == ["7", "7"]
 
 
 async def test_a_caller_who_hangs_up_gets_it_once_and_to_its_end(
@@ -229,3 +235,78 @@ async def test_a_tool_that_may_be_cancelled_is_told_as_stopped(
             (told,) = results((await openai.requests())[-1]).values()
     assert told.startswith("Stopped")
     assert noted(tmp_path, "done") == []
+
+
+async def test_a_tool_that_had_not_begun_when_the_caller_spoke_is_not_done(
+    tmp_path: Path, openai: FakeOpenAI
+) -> None:
+    write_tool(tmp_path, "book", GATED_BOOK)
+    await openai.script(asking(*[tool_call("book", f"c{n}", room=n) for n in range(3)]))
+    async with bridge_running(tmp_path, openai.base_url, max_parallel_tools=1) as bridge:
+        async with watched(bridge) as watch, dialled(bridge) as millis:
+            await millis.start(0)
+            await millis.ask(1, "book all")
+            await came_true(lambda: noted(tmp_path, "ran"))
+            await millis.interrupt(1)
+            await watch.until("ToolFinished", outcome="cancelled")
+            await watch.until("ToolFinished", outcome="cancelled")
+            (tmp_path / "open").touch()
+            await watch.until("ToolFinished", outcome="ok")
+            await millis.asked(2, "book all", "Well", "hello?")
+    told = list(results((await openai.requests())[-1]).values())
+    assert told == ["booked 0", WITHDRAWN, WITHDRAWN]
+    assert noted(tmp_path, "ran") == ["0"]
+
+
+async def test_a_thread_that_cannot_be_stopped_runs_to_its_end_and_is_not_run_again(
+    tmp_path: Path, openai: FakeOpenAI
+) -> None:
+    body = GATED_BOOK.replace("async def", "def").replace(
+        'await file_there("open")', 'while not (HERE / "open").exists(): time.sleep(0.002)'
+    )
+    cancel = 'from bridge import policy\n@policy(on_interrupt="cancel")\n@tool'
+    write_tool(tmp_path, "book", body.replace("@tool", cancel))
+    await _book(openai, 7, "reserve")
+    async with bridge_running(tmp_path, openai.base_url) as bridge:
+        async with watched(bridge) as watch, dialled(bridge) as millis:
+            await millis.start(0)
+            await millis.ask(1, "reserve")
+            await came_true(lambda: noted(tmp_path, "ran"))
+            await millis.interrupt(1)
+            await millis.settled()
+            (tmp_path / "open").touch()
+            await watch.until("ToolFinished", outcome="ok")
+            await openai.script(asking(tool_call("book", room=7)), {"say": "Yes."}, match="hello")
+            assert await millis.asked(2, "reserve", "Well", "hello?") == "Yes."
+    assert noted(tmp_path, "ran") == ["7"]
+
+
+async def test_ids_that_a_provider_uses_twice_in_a_turn_are_told_apart(
+    tmp_path: Path, openai: FakeOpenAI
+) -> None:
+    write_tool(tmp_path, "book", ASYNC_BOOK)
+    broken = {"name": "book", "id": "c1", "arguments": '{"room": '}
+    await openai.script(asking(broken), asking(tool_call("book", "c1", room="r")), {"say": "Done."})
+    async with bridge_running(tmp_path, openai.base_url) as bridge, dialled(bridge) as millis:
+        assert await millis.asked(1, "book") == "Done."
+    last = (await openai.requests())[-1]["body"]["messages"]
+    ids = [call["id"] for message in last for call in message.get("tool_calls") or ()]
+    assert len(set(ids)) == 2
+    assert noted(tmp_path, "r") == ["run", "done"]
+
+
+async def test_a_caller_who_hangs_up_does_not_shorten_the_time_that_a_policy_gives(
+    tmp_path: Path, openai: FakeOpenAI
+) -> None:
+    write_tool(tmp_path, "book", GATED_BOOK)
+    await _book(openai, 7, "book")
+    async with bridge_running(tmp_path, openai.base_url, tool_timeout=9.0) as bridge:
+        object.__setattr__(bridge.board.calls, "tool_grace", 0.01)
+        async with watched(bridge) as watch:
+            async with dialled(bridge) as millis:
+                await millis.start(0)
+                await millis.ask(1, "book")
+                await came_true(lambda: noted(tmp_path, "ran"))
+            await asyncio.sleep(0.05)
+            (tmp_path / "open").touch()
+            await watch.until("ToolFinished", outcome="ok")

@@ -168,3 +168,30 @@ async def test_a_request_before_start_call_on_a_new_socket_still_finds_the_deeds
             await millis.start(0)
             await millis.asked(3, "book", ANSWER, "thanks", "You said", "so?")
     assert list(results((await openai.requests())[-1]).values()) == ["booked 7"]
+
+
+async def test_the_same_words_asked_again_before_they_are_heard_run_no_tool_again(
+    folder: Path, openai: FakeOpenAI
+) -> None:
+    (folder / "open").touch()
+    await openai.script(asking(tool_call("book", room=7)), {"say": ANSWER})
+    async with bridge_running(folder, openai.base_url) as bridge, dialled(bridge) as millis:
+        assert await millis.asked(1, "book") == ANSWER
+        assert await millis.asked(2, "book") == ANSWER
+    assert noted(folder, "ran") == ["7"]
+
+
+async def test_an_answer_that_is_heard_the_second_time_has_told_what_was_done(
+    folder: Path, openai: FakeOpenAI
+) -> None:
+    (folder / "open").touch()
+    async with bridge_running(folder, openai.base_url) as bridge:
+        async with dialled(bridge) as lost:
+            await lost.start(0)
+            await lost.asked(1, "book")
+        async with dialled(bridge) as millis:
+            await millis.start(0)
+            await millis.asked(1, "book")
+            await openai.script(asking(tool_call("book", room=7)), {"say": ANSWER})
+            await millis.asked(2, "book", ANSWER, "book another one")
+    assert noted(folder, "ran") == ["7", "7"]
