@@ -2,11 +2,10 @@
 
 import asyncio
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bridge.call.delivery import Delivery
+from bridge.call.delivery import Delivery, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ async def keep_company(delivery: Delivery, patience: Patience, pick: Callable[[]
     while True:
         fillers = not delivery.sent and wait > 0 and given < patience.most_fillers
         pause = wait if fillers else patience.flush_after
-        left = delivery.last_at + pause - time.monotonic()
+        left = delivery.last_at + pause - now()
         if left > 0:
             # No longer: it may speak, and stop in mid-sentence, long before the next filler is due.
             await asyncio.sleep(min(left, patience.flush_after))

@@ -1,6 +1,6 @@
 """The words of one reply on their way out: made speakable, paced, joined, held, fenced."""
 
-import time
+import asyncio
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -9,6 +9,11 @@ from bridge.call.ports import AnswerFull, Line
 from bridge.errors import CallClosed
 from bridge.protocol import Outbound, end_of_stream, words
 from bridge.speech import Lexicon, Pacer, Speakable, Text, flushed, speak
+
+
+def now() -> float:
+    """Seconds on the event loop's clock, which a test or a simulation may run faster."""
+    return asyncio.get_running_loop().time()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Delivery:
         """Whether a tool spoke."""
         self.flushed = True
         """Whether Millis was told, or will be, to speak all it has."""
-        self.last_at = time.monotonic()
+        self.last_at = now()
         """When something was sent last."""
         self.first_at: float | None = None
         """When the first word left, on the monotonic clock; fillers do not count."""
@@ -104,7 +109,7 @@ class Delivery:
     def release(self, stream_id: int | str) -> None:
         """Millis has asked for this reply: what was held may be sent, under this stream."""
         self._stream_id = stream_id
-        self.last_at = time.monotonic()
+        self.last_at = now()
 
     async def pass_on(self) -> None:
         """Send what is in the queue, also what others have put there.
@@ -153,7 +158,7 @@ class Delivery:
         self._queue.append((piece, own))
 
     async def _send_piece(self, stream_id: int | str, piece: Text, own: bool) -> None:
-        self.last_at = time.monotonic()
+        self.last_at = now()
         if piece.content:
             self._said.append(piece.content)
             if own and self.first_at is None:

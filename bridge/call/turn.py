@@ -6,7 +6,6 @@ One task with `finally` would lose the ending: a task cancelled before its first
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -14,7 +13,7 @@ from typing import Any, Literal, TypeVar
 import structlog
 
 from bridge.call.deadair import Fillers, Patience, keep_company
-from bridge.call.delivery import Delivery, Manner
+from bridge.call.delivery import Delivery, Manner, now
 from bridge.call.farewell import withdrawn
 from bridge.call.ledger import Entry, Ledger, ToolUse
 from bridge.call.notes import BROKEN_OFF, WITHDRAWN
@@ -89,7 +88,7 @@ class Turn:
         self._if_empty = if_empty
         self._delivery = Delivery(setup.line, setup.manner, stream_id)
         self._silence: Silence | None = None
-        self._began = time.monotonic()
+        self._began = now()
         self._fillers: dict[str, str] = {}
         self._action: Action | None = None
         self._asked_for = asyncio.Event()
@@ -123,7 +122,7 @@ class Turn:
     def promote(self, stream_id: int | str) -> None:
         """Millis has asked for what was begun ahead: speak it, under this stream."""
         self.stream_id = stream_id
-        self._began = time.monotonic()
+        self._began = now()
         self._delivery.release(stream_id)
         self._decide(stream_id)
 
