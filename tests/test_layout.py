@@ -25,7 +25,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "aiohttp": {"server", "local", "agent.lean_http"},
     "langchain": {"agent", "plugins"},
-    "langchain_core": {"agent", "plugins"},
+    "langchain_core": {"agent", "plugins", "cli.tools"},
     "langchain_openai": {"agent"},
     "langgraph": {"agent", "plugins"},
     "jinja2": {"plugins"},

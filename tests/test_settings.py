@@ -41,6 +41,15 @@ DEFAULTS: dict[str, Any] = {
     "shutdown_timeout": 5.0,
     "log_level": "info",
     "log_format": "auto",
+    "flush_first_clause": True,
+    "filler_after": 1.5,
+    "think_ahead": "final",
+    "silence_after": 0.0,
+    "end_call": True,
+    "goodbye_timeout": 5.0,
+    "resume_window": 300.0,
+    "history_tokens": 24_000,
+    "destinations": {},
     "tools": {},
 }
 

@@ -3,9 +3,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from langchain_core.tools import tool
 
-from bridge import ToolError
+from bridge import ToolError, policy
 
 
+@policy(read_only=True)
 @tool
 def current_time(time_zone: str = "UTC") -> str:
     """Tell what time it is now, and today's date, in a city or time zone.

@@ -3,13 +3,14 @@ import asyncio
 from langchain.tools import ToolRuntime
 from langchain_core.tools import tool
 
-from bridge import CallContext, ToolError
+from bridge import CallContext, ToolError, policy
 
 from ._orders import ORDERS, orders_of
 
 SECONDS = 3.0  # a courier's website is about this slow
 
 
+@policy(read_only=True)
 @tool
 async def track_delivery(order_number: str, runtime: ToolRuntime[CallContext]) -> str:
     """Track a delivery: ask the courier where the parcel of an order is right now.

@@ -1,11 +1,12 @@
 from langchain.tools import ToolRuntime
 from langchain_core.tools import tool
 
-from bridge import CallContext, ToolError
+from bridge import CallContext, ToolError, policy
 
 from ._orders import orders_of
 
 
+@policy(read_only=True)
 @tool
 def my_orders(runtime: ToolRuntime[CallContext]) -> str:
     """Look up the caller's own orders and where each order is now.

@@ -1,6 +1,6 @@
 from langchain_core.tools import tool
 
-from bridge import ToolError
+from bridge import ToolError, policy
 
 HOURS = {
     "monday": "9 in the morning to 6 in the evening",
@@ -13,6 +13,7 @@ HOURS = {
 }
 
 
+@policy(read_only=True)
 @tool
 def opening_hours(day: str = "") -> str:
     """Look up the opening hours: when the shop is open or closed.

@@ -23,8 +23,8 @@ class ToolRequests:
     def __init__(self) -> None:
         self._raw: dict[object, ToolCall] = {}
         self._arguments: dict[object, str] = {}
-        self._latest: dict[object, object] = {}
-        """Key of the call that the next piece with an index belongs to."""
+        self._newest: dict[object, object] = {}
+        """The call that an index means now."""
 
     def hear(self, chunks: Sequence[ToolCallChunk]) -> None:
         """Take in pieces of tool calls."""
@@ -36,21 +36,20 @@ class ToolRequests:
             self._arguments[key] = self._arguments.get(key, "") + (chunk["args"] or "")
 
     def _key(self, chunk: ToolCallChunk) -> object:
-        """Tell which call a piece belongs to; some servers number every call 0."""
+        """Tell the calls apart: some servers give none an index, or all of them the same."""
         index = chunk["index"]
-        if index is None:
-            return object()  # providers without an index send each call in one piece
-        key = self._latest.setdefault(index, object())
-        known = self._raw[key]["id"] if key in self._raw else None
-        if known and chunk["id"] and chunk["id"] != known:
-            key = self._latest[index] = object()
-        return key
+        begun = self._raw.get(self._newest.get(index))
+        other = begun is not None and chunk["id"] and begun["id"] not in (None, chunk["id"])
+        if index is None or begun is None or other:
+            self._newest[index] = object()
+        return self._newest[index]
 
     def check(self, message: AIMessage, reply: Reply) -> AIMessage:
         """Return the message with well-formed tool calls; note in `reply` which may not run."""
         calls = self._streamed(reply) if self._raw else self._whole(message, reply)
         if reply.must_answer:
             calls = []  # it was told to speak
+        reply.call_ids.update(str(call["id"]) for call in calls)
         for position, call in enumerate(calls):
             if reply.tool_calls + position >= reply.limits.max_tool_calls:
                 reply.refused.setdefault(str(call["id"]), TOO_MANY)
@@ -86,9 +85,9 @@ def _parse(arguments: str) -> dict[str, object] | None:
 def _distinct(
     calls: Sequence[tuple[ToolCall, dict[str, object] | None]], reply: Reply
 ) -> list[ToolCall]:
-    """Give every call an id of its own, and refuse those without readable arguments."""
+    """Give every call an id of its own in this reply, and refuse those without arguments."""
     result: list[ToolCall] = []
-    seen: set[str] = set()
+    seen = set(reply.call_ids)
     for call, arguments in calls:
         name, identity = call["name"], call["id"]
         if not identity or identity in seen:

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
+from langchain_core.tools import BaseTool
 from rich.console import Console
 
+from bridge.agent.policy import policy_of
 from bridge.local.page import say
 from bridge.logs import configure_logs
 from bridge.plugins.shelf import ToolShelf
@@ -66,7 +68,7 @@ def _as_json(settings: Settings, toolbox: Toolbox, unknown: list[str]) -> dict[s
                 "file": str(toolbox.files[tool.name]),
                 "description": tool.description,
                 "arguments": _schema(tool),
-                "timeout": _timeout(settings, tool.name),
+                "policy": _policy(settings, tool),
             }
             for tool in toolbox.tools
         ],
@@ -87,9 +89,17 @@ def _schema(tool: Any) -> dict[str, Any]:
     return dict(write())
 
 
-def _timeout(settings: Settings, name: str) -> float:
-    table = settings.tools.get(name)
-    return (table and table.timeout) or settings.tool_timeout
+def _policy(settings: Settings, tool: BaseTool) -> dict[str, Any]:
+    """How the bridge treats a tool, with nothing left to a default."""
+    table = settings.tools.get(tool.name)
+    policy = policy_of(tool, table.model_dump(exclude_none=True) if table else None)
+    return {
+        "read_only": policy.read_only,
+        "timeout": policy.timeout or settings.tool_timeout,
+        "on_interrupt": "cancel" if policy.stops else "finish",
+        "once": policy.guarded,
+        "filler": policy.filler,
+    }
 
 
 # ── for people ───────────────────────────────────────────────────────────────────────────────────
@@ -98,9 +108,11 @@ def _timeout(settings: Settings, name: str) -> float:
 def _show(settings: Settings, toolbox: Toolbox, unknown: list[str]) -> None:
     console = Console(highlight=False)
     for tool in toolbox.tools:
-        rest = f"  {toolbox.files[tool.name]} · up to {_timeout(settings, tool.name):g} s"
+        policy = _policy(settings, tool)
+        rest = f"  {toolbox.files[tool.name]} · up to {policy['timeout']:g} s"
         say(console, tool.name, rest, style="bold")
         say(console, "  ", _first_line(tool.description))
+        say(console, "  ", _in_words(policy))
         for line in _arguments(_schema(tool)):
             say(console, "    ", line)
     if not toolbox.tools:
@@ -109,6 +121,18 @@ def _show(settings: Settings, toolbox: Toolbox, unknown: list[str]) -> None:
         say(console, "", "")
     for problem in (*toolbox.failures, *unknown):
         say(console, "problem  ", str(problem), style="red")
+
+
+def _in_words(policy: Mapping[str, Any]) -> str:
+    words = [
+        "reads only" if policy["read_only"] else "has side effects",
+        "stops when the caller speaks" if policy["on_interrupt"] == "cancel" else "runs to its end",
+    ]
+    if policy["once"]:
+        words.append("once until its outcome was heard")
+    if policy["filler"]:
+        words.append(f"filler: {policy['filler']}")
+    return "policy: " + " · ".join(words)
 
 
 def _first_line(description: str) -> str:

@@ -46,7 +46,10 @@ async def test_a_healthy_bridge_has_no_problems(folder: Path, openai: FakeOpenAI
     assert ran.code == 0, ran.out
     assert "problem" not in ran.out
     assert "ok model openai:good: first token after" in ran.words
-    assert "ok prompts all render: apology, greeting, reprompt, system" in ran.words
+    assert (
+        "ok prompts all render: apology, fillers, goodbye, greeting, reprompt, silence, system"
+        in ran.words
+    )
     assert "ok tools current_time" in ran.words
     assert CANARY_KEY not in ran.out + ran.err
     assert CANARY_TOKEN not in ran.out + ran.err

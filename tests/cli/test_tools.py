@@ -35,17 +35,20 @@ def folder(tmp_path: Path) -> Path:
 
 
 async def test_tools_are_shown_as_the_model_sees_them(folder: Path) -> None:
-    (folder / "bridge.toml").write_text("[tools.forecast]\ntimeout = 2.5\n")
+    table = '[tools.forecast]\ntimeout = 2.5\nread_only = true\nfiller = "Let me look."\n'
+    (folder / "bridge.toml").write_text(table)
     ran = await bridge("tools", cwd=folder)
 
     assert ran.code == 0
     assert ran.out.splitlines() == [
         "current_time  tools/clock.py · up to 10 s",
         "  Tell the time of day.",
+        "  policy: has side effects · runs to its end · once until its outcome was heard",
         '    city: text = "Paris"',
         "forecast  tools/weather.py · up to 2.5 s",
         "  Tell the weather of the next days in a place that the caller has named, if it",
         "    is known.",
+        "  policy: reads only · stops when the caller speaks · filler: Let me look.",
         "    city: text",
         "    days: whole number = 3  How many days.",
         '    unit: "c" or "f" = "c"',
@@ -73,7 +76,13 @@ async def test_machines_get_json(folder: Path) -> None:
     assert ran.code == 1
     assert [tool["name"] for tool in report["tools"]] == ["current_time", "forecast"]
     assert report["tools"][1]["arguments"]["required"] == ["city"]
-    assert report["tools"][1]["timeout"] == 10
+    assert report["tools"][1]["policy"] == {
+        "read_only": False,
+        "timeout": 10,
+        "on_interrupt": "finish",
+        "once": True,
+        "filler": "",
+    }
     assert report["failures"][0]["file"] == "tools/bad.py"
     assert report["failures"][0]["line"] == 1
 

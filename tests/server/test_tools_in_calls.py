@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +61,29 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def _running(
+    folder: Path, openai: FakeOpenAI, **settings: Any
+) -> AbstractAsyncContextManager[Bridge]:
+    """A bridge with no tools but those of the test; looking up a price changes nothing."""
+    settings = {"end_call": False, "tools": {"price": {"read_only": True}}, **settings}
+    return bridge_running(folder, openai.base_url, **settings)
+
+
 @asynccontextmanager
 async def calling(folder: Path, openai: FakeOpenAI, **settings: Any) -> AsyncIterator[Wire]:
     """One call to a bridge of its own."""
-    async with bridge_running(folder, openai.base_url, **settings) as bridge:
+    async with _running(folder, openai, **settings) as bridge:
         async with dialled(bridge) as wire:
             yield wire
 
 
 async def _after(openai: FakeOpenAI, number: int = -1) -> dict[str, str]:
-    """Return the results of tools in one of the requests."""
-    return results((await openai.requests())[number])
+    """Return the results of this turn's tools in one of the requests.
+
+    Those of earlier turns have ids of the ledger's own, which are nine characters long.
+    """
+    told = results((await openai.requests())[number])
+    return {call: result for call, result in told.items() if len(call) != 9}
 
 
 # ── there and back ───────────────────────────────────────────────────────────────────────────────
@@ -429,7 +441,7 @@ async def test_a_tool_that_blocks_its_thread_does_not_keep_other_calls_waiting( 
 ) -> None:
     write_tool(folder, "block", BLOCKING)
     await openai.script(asking(tool_call("block")), {"say": "Done."}, match="block")
-    async with bridge_running(folder, openai.base_url) as bridge:
+    async with _running(folder, openai) as bridge:
         async with dialled(bridge) as one, dialled(bridge) as other:
             await one.ask(1, "block")
             await came_true(lambda: noted(folder, "blocking"))
@@ -448,7 +460,7 @@ async def test_when_every_tool_thread_is_taken_the_model_is_told_at_once(  # D4
     write_tool(folder, "price", PRICE)
     for n in range(3):
         await openai.script(asking(tool_call("block", n=n)), match=f"block {n}")
-    async with bridge_running(folder, openai.base_url, tool_threads=2) as bridge:
+    async with _running(folder, openai, tool_threads=2) as bridge:
         async with dialled(bridge) as one, dialled(bridge) as two, dialled(bridge) as three:
             await one.ask(1, "block 0")
             await two.ask(1, "block 1")
@@ -492,10 +504,10 @@ async def test_a_tool_begun_before_an_interrupt_runs_to_its_end_once_and_never_a
             await millis.interrupt(1)
             await millis.settled()
             before = len(millis.of(1))
-            assert await millis.asked(2, f"trial {n}.", "Well", "go on") == "You said: go on"
+            assert (await millis.asked(2, f"trial {n}.", "Well", "go on")).endswith("go on")
             assert len(millis.of(1)) == before
 
-    async with bridge_running(folder, openai.base_url) as bridge:
+    async with _running(folder, openai) as bridge:
         async with asyncio.TaskGroup() as trials:
             for n in range(len(OFFSETS)):
                 trials.create_task(trial(bridge, n))
@@ -512,7 +524,7 @@ async def test_a_tool_begun_before_a_hang_up_runs_to_its_end_once(  # D6
         async with dialled(bridge) as millis:
             await _tool_under_way(millis, openai, folder, n)
 
-    async with bridge_running(folder, openai.base_url) as bridge:
+    async with _running(folder, openai) as bridge:
         async with asyncio.TaskGroup() as trials:
             for n in range(len(OFFSETS)):
                 trials.create_task(trial(bridge, n))
@@ -531,16 +543,15 @@ async def test_a_tool_that_still_waits_for_its_turn_is_not_begun_after_an_interr
 ) -> None:
     write_tool(folder, "gate", GATE)
     await openai.script(asking(*[tool_call("gate", f"c{n}", n=n) for n in range(4)]))
-    async with bridge_running(folder, openai.base_url, max_parallel_tools=2) as bridge:
+    async with _running(folder, openai, max_parallel_tools=2) as bridge:
         async with watched(bridge) as watch, dialled(bridge) as millis:
             await millis.start()
             await millis.ask(1, "go")
-            await watch.until("ToolBegun", id="c1")
             await came_true(lambda: len(noted(folder, "waiting")) == 2)
             await millis.interrupt(1)
             await millis.settled()
             (folder / "open").touch()
-            await watch.until("ToolFinished", id="c1")
+            await watch.until("ToolFinished", outcome="ok")
             await millis.asked(2, "go", "hello")
         await came_true(lambda: not bridge.board.live)
     assert noted(folder, "waiting") == ["0", "1"]
@@ -579,7 +590,7 @@ async def test_what_a_tool_says_after_an_interrupt_is_not_spoken(
 ) -> None:
     write_tool(folder, "fetch", SAYS)
     await openai.script(asking(tool_call("fetch")))
-    async with bridge_running(folder, openai.base_url) as bridge:
+    async with _running(folder, openai) as bridge:
         async with watched(bridge) as watch, dialled(bridge) as millis:
             await millis.start()
             await millis.ask(1, "fetch")
@@ -590,7 +601,7 @@ async def test_what_a_tool_says_after_an_interrupt_is_not_spoken(
             (folder / "open").touch()
             await watch.until("ToolFinished", outcome="ok")
             await millis.settled()
-            assert await millis.asked(2, "fetch", "hello") == "You said: hello"
+            assert (await millis.asked(2, "fetch", "hello")).endswith("hello")
             assert len(millis.of(1)) == before
     assert noted(folder, "said") == ["once", "twice"]
 
@@ -669,7 +680,7 @@ def _word(folder: Path, answer: str) -> Path:
 async def test_a_tool_file_dropped_in_is_usable_from_the_next_turn(  # D9
     folder: Path, openai: FakeOpenAI
 ) -> None:
-    async with bridge_running(folder, openai.base_url) as bridge, dialled(bridge) as millis:
+    async with _running(folder, openai) as bridge, dialled(bridge) as millis:
         await millis.asked(1, "one")
         _word(folder, "alpha")
         await health_when(bridge, lambda body: body["tools"] == ["word"])
@@ -687,7 +698,7 @@ async def test_a_turn_keeps_the_tools_it_began_with_and_the_next_has_the_new_one
     write_tool(folder, "gate", GATE)
     _word(folder, "alpha")
     await openai.script(asking(tool_call("gate")), asking(tool_call("word")), {"say": "Old."})
-    async with bridge_running(folder, openai.base_url) as bridge, dialled(bridge) as millis:
+    async with _running(folder, openai) as bridge, dialled(bridge) as millis:
         before = bridge.tools.current.version
         await millis.ask(1, "one")
         await came_true(lambda: noted(folder, "waiting"))
@@ -695,7 +706,7 @@ async def test_a_turn_keeps_the_tools_it_began_with_and_the_next_has_the_new_one
         await came_true(lambda: bridge.tools.current.version > before)
         (folder / "open").touch()
         assert await millis.answer(1) == "Old."
-        assert (await _after(openai))["c1"] == "alpha"
+        assert "alpha" in (await _after(openai)).values()
 
         await openai.script(asking(tool_call("word")), {"say": "New."})
         assert await millis.asked(2, "one", "Old.", "two") == "New."
@@ -706,7 +717,7 @@ async def test_a_broken_edit_keeps_the_last_good_version_and_healthz_names_it(  
     folder: Path, openai: FakeOpenAI
 ) -> None:
     file = _word(folder, "alpha")
-    async with bridge_running(folder, openai.base_url) as bridge, dialled(bridge) as millis:
+    async with _running(folder, openai) as bridge, dialled(bridge) as millis:
         file.write_text("def word(:\n")
         body = await health_when(bridge, lambda body: body["failures"])
         assert body["status"] == "degraded"
@@ -730,7 +741,7 @@ async def test_a_deleted_tool_file_takes_its_tool_with_it(  # D9
 ) -> None:
     file = _word(folder, "alpha")
     write_tool(folder, "price", PRICE)
-    async with bridge_running(folder, openai.base_url) as bridge, dialled(bridge) as millis:
+    async with _running(folder, openai) as bridge, dialled(bridge) as millis:
         await millis.asked(1, "one")
         file.unlink()
         await health_when(bridge, lambda body: body["tools"] == ["price"])
