@@ -11,9 +11,9 @@ from bridge.agent.callcontrol import END_CALL, TRANSFER_CALL, call_control
 from bridge.agent.models import build_model
 from bridge.agent.reply import Limits
 from bridge.call.ahead import COUNTS as AHEAD_COUNTS
-from bridge.call.call import CallSetup
 from bridge.call.deadair import Patience
 from bridge.call.sessions import Sessions
+from bridge.call.setup import CallSetup
 from bridge.plugins.prompt_shelf import PromptShelf
 from bridge.plugins.shelf import ToolShelf
 from bridge.plugins.threads import ToolThreads

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.call.call import Call, CallSetup
+from bridge.call.call import Call
 from bridge.call.ports import Brief, CallData, CallEvent, TurnEnded, Voice
+from bridge.call.setup import CallSetup
 from bridge.errors import CallClosed
 from bridge.protocol import Outbound, StreamResponse
 from bridge.speech import Lexicon

@@ -1,16 +1,19 @@
 """The README is product: its tables and snippets are held against the code."""
 
 import re
+import tomllib
 from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
+from bridge.agent.policy import Policy, policy_of
 from bridge.plugins.prompt_shelf import PromptShelf
 from bridge.plugins.shelf import ToolShelf
 from bridge.plugins.threads import ToolThreads
-from bridge.settings import Settings
+from bridge.settings import Settings, ToolSettings
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
+CALLS = (Path(__file__).parents[1] / "docs" / "calls.md").read_text()
 
 
 def settings_table() -> str:
@@ -25,8 +28,8 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
-def snippets(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def snippets(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def test_the_settings_table_is_that_of_the_code() -> None:
@@ -51,6 +54,16 @@ async def test_the_prompt_of_the_readme_renders(tmp_path: Path) -> None:
     (tmp_path / "greeting.md").write_text(snippet)
     prompts = await PromptShelf(tmp_path).reload()
     assert prompts.failures == ()
+
+
+async def test_the_policy_of_the_guide_to_calls_is_understood(tmp_path: Path) -> None:
+    (snippet,) = snippets("python", CALLS)
+    (tmp_path / "tables.py").write_text(snippet)
+    (tool,) = (await ToolShelf(tmp_path, threads=ToolThreads()).reload()).tools
+    assert policy_of(tool) == Policy(read_only=True, filler="Let me look.")
+    tables = [tomllib.loads(text) for text in snippets("toml", CALLS)]
+    assert ToolSettings(**tables[0]["tools"]["free_tables"]).timeout == 3.0
+    assert Settings(destinations=tables[1]["destinations"]).destinations == {"sales": "+15550100"}
 
 
 def test_every_make_target_of_the_readme_exists() -> None:

@@ -1,34 +1,28 @@
 """One phone call: it routes what Millis says, owns the turns and the tools, and never waits."""
 
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
 
 import structlog
 
-from bridge.call.ahead import Drafts, ThinkAhead
-from bridge.call.deadair import Fillers, Patience
+from bridge.call.ahead import Drafts
+from bridge.call.deadair import Fillers
 from bridge.call.delivery import Manner
 from bridge.call.farewell import Farewells
 from bridge.call.history import history, trimmed
 from bridge.call.ledger import Entry, Ledger, ToolUse
 from bridge.call.ports import (
     Action,
-    Agent,
     Brief,
     CallData,
     CallEvent,
     Line,
-    Observer,
-    Prompts,
     TurnEnded,
     Voice,
 )
 from bridge.call.quiet import Quiet
-from bridge.call.sessions import Sessions
+from bridge.call.setup import CallSetup
 from bridge.call.toolruns import ToolRuns
 from bridge.call.turn import Reply, Silence, Turn, TurnSetup
 from bridge.errors import CallClosed
@@ -45,43 +39,12 @@ from bridge.protocol import (
     end_of_stream,
     words,
 )
-from bridge.speech import Lexicon
 
 _log = structlog.get_logger(__name__)
 
-Greeting = Literal["template", "model", "off"]
 
 _PARTINGS: Mapping[str, str] = {"end_call": "goodbye", "transfer_call": "transfer"}
 """The prompt with the last words before an action, if the model has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallSetup:
-    """What every call of a bridge shares. The callables give what is loaded now."""
-
-    agent: Callable[[], Agent]
-    prompts: Callable[[], Prompts]
-    lexicon: Callable[[], Lexicon]
-    observe: Observer
-    dropped: Counter[str] = field(default_factory=Counter)
-    """Messages that were not acted on, by reason: here `duplicate` and `stale` requests."""
-    ahead: Counter[str] = field(default_factory=Counter)
-    """How thinking ahead went: `hit`, `miss`, `wasted_tokens`."""
-    sessions: Sessions = field(default_factory=lambda: Sessions(keep=300.0))
-    greeting: Greeting = "template"
-    include_metadata_in_prompt: bool = False
-    turn_timeout: float = 60.0
-    max_answer_chars: int = 4000
-    flush_first_clause: bool = True
-    patience: Patience = field(default_factory=Patience)
-    think_ahead: ThinkAhead = "final"
-    silence_after: float = 0.0
-    """Seconds of a caller's silence until they are asked again; 0 for never."""
-    goodbye_timeout: float = 5.0
-    """Seconds that the end of the last words may be reported late, before an action follows."""
-    history_tokens: int = 24_000
-    tool_grace: float = 30.0
-    """Seconds that tools may go on after the caller has hung up."""
 
 
 class Call:

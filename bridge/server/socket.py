@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
-from bridge.call.call import Call, CallSetup
+from bridge.call.call import Call
+from bridge.call.setup import CallSetup
 from bridge.errors import CallClosed, ProtocolError
 from bridge.protocol import MAX_FRAME_BYTES, Inbound, decode
 from bridge.server.access import foreign_origin, may_enter

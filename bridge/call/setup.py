@@ -1,0 +1,43 @@
+"""What every call of a bridge shares."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bridge.call.ahead import ThinkAhead
+from bridge.call.deadair import Patience
+from bridge.call.ports import Agent, Observer, Prompts
+from bridge.call.sessions import Sessions
+from bridge.speech import Lexicon
+
+Greeting = Literal["template", "model", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallSetup:
+    """What every call of a bridge shares. The callables give what is loaded now."""
+
+    agent: Callable[[], Agent]
+    prompts: Callable[[], Prompts]
+    lexicon: Callable[[], Lexicon]
+    observe: Observer
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Messages that were not acted on, by reason: here `duplicate` and `stale` requests."""
+    ahead: Counter[str] = field(default_factory=Counter)
+    """How thinking ahead went: `hit`, `miss`, `wasted_tokens`."""
+    sessions: Sessions = field(default_factory=lambda: Sessions(keep=300.0))
+    greeting: Greeting = "template"
+    include_metadata_in_prompt: bool = False
+    turn_timeout: float = 60.0
+    max_answer_chars: int = 4000
+    flush_first_clause: bool = True
+    patience: Patience = field(default_factory=Patience)
+    think_ahead: ThinkAhead = "final"
+    silence_after: float = 0.0
+    """Seconds of a caller's silence until they are asked again; 0 for never."""
+    goodbye_timeout: float = 5.0
+    """Seconds that the end of the last words may be reported late, before an action follows."""
+    history_tokens: int = 24_000
+    tool_grace: float = 30.0
+    """Seconds that tools may go on after the caller has hung up."""
