@@ -26,7 +26,7 @@ from bridge.errors import ProtocolError
 MAX_FRAME_BYTES: Final = 1 << 20
 """Larger frames close the socket with 1009; four hours of talk are about half of it."""
 
-MAX_CONTAINERS: Final = 20_000
+MAX_CONTAINERS: Final = 10_000
 """Objects and lists in one frame: 1 MiB of `{}` would hold the event loop for 30 to 60 ms. A
 transcript has one for each line, and four hours of talk are about 2,000 lines."""
 
