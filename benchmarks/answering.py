@@ -122,6 +122,27 @@ async def one_call(openai: FakeOpenAI, url: str) -> None:
     print(f"  {without:.2f} ms without: {through - without:.2f} ms added")
 
 
+async def interrupts(openai: FakeOpenAI, url: str) -> None:
+    """How soon the model's request is closed after an interrupt, by the model server's clock."""
+    await openai.reset()
+    await openai.script({"steps": _script(0, gap=5), "times": 10**6})
+    closed = []
+    async with aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
+        for number in range(TURNS):
+            lines = [{"role": "user", "content": "hi"}]
+            data = {"stream_id": number, "transcript": lines}
+            await socket.send_str(json.dumps({"type": "stream_request", "data": data}))
+            while json.loads((await socket.receive()).data)["data"]["stream_id"] != number:
+                pass
+            began = time.monotonic()
+            await socket.send_str(json.dumps({"type": "interrupt", "stream_id": number}))
+            await openai.wait("client_left", number + 1)
+            left = (await openai.requests())[-1]["client_left_at"]
+            closed.append((left - began) * 1000)
+    print(f"interrupt to the model's request closed: {statistics.median(closed):.1f} ms (median")
+    print(f"  of {TURNS}), {max(closed):.1f} ms (max)")
+
+
 async def many_calls(openai: FakeOpenAI, url: str, calls: int) -> None:
     """All at once; every answer must be whole."""
     await openai.reset()
@@ -189,6 +210,7 @@ async def main() -> None:
         async with bridge(openai.base_url) as url:
             await one_call(openai, url)
             await thinking_ahead(openai, url)
+            await interrupts(openai, url)
             for calls in (20, 100, 200):
                 await many_calls(openai, url, calls)
 
