@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check bench clean
+.PHONY: help run test check bench soak clean
 
 help:
 	@echo "make run    start the bridge on http://127.0.0.1:8080"
 	@echo "make test   run every test"
 	@echo "make check  format check, lint, types, import directions"
-	@echo "make bench  measure the waiting that the bridge adds"
+	@echo "make bench  measure the waiting that the bridge adds, and what the record costs"
+	@echo "make soak   kill the bridge a hundred times, and look for what was lost"
 	@echo "make clean  remove the virtual environment and caches"
 
 run: $(VENV)/.run
@@ -26,6 +27,12 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/answering.py
+	@$(BIN)/python benchmarks/recording.py
+	@$(BIN)/python benchmarks/listing.py
+
+soak: $(VENV)/.dev
+	@BRIDGE_TEST_KILLS=50 $(BIN)/python -X dev -m pytest \
+		tests/store/test_killing_the_bridge.py tests/store/test_dying.py --timeout 1800
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

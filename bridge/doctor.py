@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
+from bridge.agent.closing import close_model
 from bridge.agent.failures import ModelFailed, model_failed
 from bridge.agent.modelcalls import NamedModel
 from bridge.agent.models import build_model
-from bridge.call.ports import CallData
+from bridge.call.events import CallData
 from bridge.errors import SettingsError
 from bridge.local.door import Door
 from bridge.local.outside import health_of
@@ -23,6 +24,7 @@ from bridge.plugins.jinja import SpeechEnvironment
 from bridge.plugins.prompt_shelf import PromptShelf
 from bridge.plugins.values import values_of
 from bridge.settings import DEFAULT_MODEL, DEMO, FILE, Settings
+from bridge.settings.tables import DEFAULT_PERSONA
 
 Level = Literal["ok", "warning", "problem"]
 
@@ -48,7 +50,10 @@ class Finding:
 
 async def check_models(settings: Settings) -> list[Finding]:
     """Ask every model of the chain something small, all at once."""
-    names = (settings.chosen_model, *settings.fallback_models)
+    personas = [settings.of_persona(name) for name in (DEFAULT_PERSONA, *settings.personas)]
+    names = dict.fromkeys(
+        name for one in personas for name in (one.chosen_model, *one.fallback_models)
+    )
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_check_model(name, settings)) for name in names]
     return [task.result() for task in tasks]
@@ -74,8 +79,7 @@ async def _check_model(name: str, settings: Settings) -> Finding:
     except Exception as error:  # noqa: BLE001 - providers raise anything
         return _failed(name, model_failed(error, spoke=bool(texts)))
     finally:
-        if close := getattr(model.chat, "aclose", None):
-            await close()
+        await close_model(model.chat)
     return _judged(name, texts, first, settings)
 
 
@@ -167,7 +171,29 @@ def _base_url_hint(before: str) -> str:
 
 async def check_prompts(settings: Settings, metadata: Mapping[str, Any]) -> list[Finding]:
     """Compile every prompt, and render it for a call that could be."""
-    shelf = PromptShelf(settings.prompts_dir)
+    findings, names = await _check_folder(PromptShelf(settings.prompts_dir), metadata)
+    return findings or [Finding("ok", "prompts", f"all render: {names}")]
+
+
+async def check_personas(settings: Settings, metadata: Mapping[str, Any]) -> list[Finding]:
+    """Check the prompts that personas have of their own, and say what each answers for."""
+    findings = []
+    for name, persona in settings.personas.items():
+        folder = persona.prompts_dir or settings.prompts_dir / name
+        own = "those of everybody"
+        if persona.prompts_dir is not None or folder.is_dir():
+            wrong, own = await _check_folder(PromptShelf(folder, built_in={}), metadata)
+            findings += wrong
+        agents = ", ".join(persona.agents) or "none"
+        message = f"{name} answers for /millis/{name} and the agents {agents}; prompts: {own}"
+        findings.append(Finding("ok", "persona", message))
+    return findings
+
+
+async def _check_folder(
+    shelf: PromptShelf, metadata: Mapping[str, Any]
+) -> tuple[list[Finding], str]:
+    """Check a folder of prompts; what is wrong, and the names of all."""
     prompts = await shelf.reload()
     findings = []
     for failure in prompts.failures:
@@ -178,9 +204,8 @@ async def check_prompts(settings: Settings, metadata: Mapping[str, Any]) -> list
         findings.append(Finding(level, "prompts", f"{where}: {failure.reason}", remedy))
     call = CallData("doctor", "doctor", None, "+15550100", "+15550101", dict(metadata))
     for name, template in sorted(prompts.templates.items()):
-        findings += _rendered(f"{settings.prompts_dir.name}/{name}.md", template.source, call)
-    names = ", ".join(sorted(prompts.templates))
-    return findings or [Finding("ok", "prompts", f"all render: {names}")]
+        findings += _rendered(f"{shelf.folder.name}/{name}.md", template.source, call)
+    return findings, ", ".join(sorted(prompts.templates)) or "none"
 
 
 def _rendered(file: str, source: str, call: CallData) -> list[Finding]:

@@ -40,8 +40,13 @@ class ToolError(BridgeError):
     """Raise it in a tool to tell the model, in your own words, why the tool cannot do it.
 
     The text is written for the model. Any other exception is logged, and the model learns only that
-    the tool failed.
+    the tool failed. `maybe_done` says that it may have happened all the same: an equal call is not
+    run again then, until the caller has heard of it.
     """
+
+    def __init__(self, text: str = "", *, maybe_done: bool = False) -> None:
+        super().__init__(text)
+        self.maybe_done = maybe_done
 
 
 class CallClosed(BridgeError):

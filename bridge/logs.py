@@ -42,6 +42,11 @@ class _Stream:
             self._stream.flush()
 
 
+def _quotes_no_server(record: logging.LogRecord) -> bool:
+    """Keep out what the mcp package logs: it quotes whole messages, as errors and as warnings."""
+    return record.name.partition(".")[0] != "mcp" and "/mcp/shared/" not in record.pathname
+
+
 def configure_logs(
     level: str, style: Literal["auto", "json", "pretty"], secrets: Sequence[str] = ()
 ) -> None:
@@ -83,6 +88,7 @@ def configure_logs(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    libraries.addFilter(_quotes_no_server)
     logging.basicConfig(level=logging.WARNING, handlers=[libraries])
     # It repeats, with the text of the exception, what we raise through a callback on purpose.
     logging.getLogger("langchain_core.callbacks.manager").setLevel(logging.ERROR)

@@ -78,6 +78,10 @@ def _object(value: object) -> object:
     return value if isinstance(value, Mapping) else {}
 
 
+def _object_or_none(value: object) -> object:
+    return value if isinstance(value, Mapping) else None
+
+
 def _lines(value: object) -> object:
     """Keep what somebody said; skip tool items, unknown roles and empty lines."""
     items = value if isinstance(value, list) else []
@@ -146,6 +150,12 @@ class Voip(Wire):
     called: _OptionalName = Field(default=None, alias="to")
 
 
+class Continuation(Wire):
+    """The earlier call that one goes on from."""
+
+    session_id: _Name = ""
+
+
 class StartCallData(Wire):
     """What Millis knows about a call when it begins."""
 
@@ -156,6 +166,15 @@ class StartCallData(Wire):
     metadata: Annotated[dict[str, Any], BeforeValidator(_object)] = Field(default_factory=dict)
     include_metadata_in_prompt: _Flag = False
     voip: Annotated[Voip, BeforeValidator(_object)] = Voip()
+    session_continuation: Annotated[Continuation | None, BeforeValidator(_object_or_none)] = None
+
+    @property
+    def continues(self) -> str:
+        """The earlier session to go on from; empty for none. Metadata may name it, too."""
+        told = self.session_continuation or Continuation()
+        inside = self.metadata.get("session_continuation")
+        named = inside.get("session_id") if isinstance(inside, dict) else None
+        return told.session_id or _name(named)
 
 
 class StartCall(Wire):

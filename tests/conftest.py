@@ -6,7 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from bridge.logs import configure_logs
+from tests.fake_anthropic.client import FakeAnthropic
+from tests.fake_anthropic.client import running as running_anthropic
+from tests.fake_ollama.client import FakeOllama
+from tests.fake_ollama.client import running as running_ollama
 from tests.fake_openai.client import FakeOpenAI, running
+from tests.wires import WIRES, ModelWire
 
 configure_logs("debug", "json")  # every log line is made; pytest shows those of a failed test
 
@@ -35,3 +40,42 @@ async def openai(fake_openai: FakeOpenAI) -> FakeOpenAI:
     """The fake server, with nothing scripted and nothing recorded."""
     await fake_openai.reset()
     return fake_openai
+
+
+@pytest.fixture(scope="session")
+def fake_anthropic() -> Iterator[FakeAnthropic]:
+    """Run one fake of Anthropic's API, in a process of its own, for all tests."""
+    with running_anthropic() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def anthropic(fake_anthropic: FakeAnthropic) -> FakeAnthropic:
+    """The fake server, with nothing scripted and nothing recorded."""
+    await fake_anthropic.reset()
+    return fake_anthropic
+
+
+@pytest.fixture(scope="session")
+def fake_ollama() -> Iterator[FakeOllama]:
+    """Run one fake of Ollama, in a process of its own, for all tests."""
+    with running_ollama() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def ollama(fake_ollama: FakeOllama) -> FakeOllama:
+    """The fake server, with nothing scripted and nothing recorded."""
+    await fake_ollama.reset()
+    return fake_ollama
+
+
+@pytest.fixture(params=WIRES)
+def model(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModelWire:
+    """One wire after the other, and the fake that speaks it."""
+    provider: str = request.param
+    fake = request.getfixturevalue(provider.removeprefix("azure_"))
+    wire = ModelWire(provider, fake)
+    for name, value in wire.variables.items():
+        monkeypatch.setenv(name, value)
+    return wire

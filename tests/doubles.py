@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from bridge.call.call import Call
-from bridge.call.ports import Brief, CallData, CallEvent, TurnEnded, Voice
+from bridge.call.events import CallData, CallEvent, TurnEnded
+from bridge.call.ports import Brief, Voice
 from bridge.call.setup import CallSetup
 from bridge.errors import CallClosed
-from bridge.protocol import Outbound, StreamResponse
+from bridge.protocol import Inbound, Outbound, StreamResponse
 from bridge.speech import Lexicon
+
+K = TypeVar("K")
 
 APOLOGY = "Sorry, something went wrong."
 REPROMPT = "Sorry, could you say that again?"
@@ -100,6 +103,35 @@ class Phrases:
         return LINES[name]
 
 
+class Kept:
+    """The record of one conversation, as it was told: each thing with whose it is."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[CallData, CallEvent | Inbound | Outbound | Secured]] = []
+
+    def note(self, call: CallData, event: CallEvent) -> None:
+        self.told.append((call, event))
+
+    def secure(self, call: CallData, event: TurnEnded) -> None:
+        self.told.append((call, Secured(event)))
+
+    def heard(self, call: CallData, message: Inbound) -> None:
+        self.told.append((call, message))
+
+    def sent(self, call: CallData, message: Outbound) -> None:
+        self.told.append((call, message))
+
+    def of(self, kind: type[K]) -> list[K]:
+        return [event for _, event in self.told if isinstance(event, kind)]
+
+
+@dataclass(frozen=True)
+class Secured:
+    """A turn that had to be on record."""
+
+    event: TurnEnded
+
+
 @dataclass
 class Room:
     """A call with a line and an agent, and everything that was noticed of it."""
@@ -108,6 +140,7 @@ class Room:
     line: Line = field(default_factory=Line)
     events: list[CallEvent] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
+    records: list[Kept] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.setup = CallSetup(
@@ -115,12 +148,17 @@ class Room:
             prompts=Phrases,
             lexicon=Lexicon,
             observe=lambda _call, event: self.events.append(event),
+            record=self._open_record,
             tool_grace=1.0,
             **self.settings,
         )
 
     def call(self) -> Call:
         return Call(self.line, self.setup)
+
+    def _open_record(self) -> Kept:
+        self.records.append(Kept())
+        return self.records[-1]
 
     def ended(self) -> list[TurnEnded]:
         return [event for event in self.events if isinstance(event, TurnEnded)]

@@ -122,3 +122,13 @@ def test_a_log_that_cannot_be_written_stops_nothing() -> None:  # F12
     finally:
         os.close(writer)
     assert done.stdout == b"alive\n"
+
+
+def test_what_mcp_servers_say_is_not_quoted() -> None:
+    written = lines(
+        "logging.getLogger('mcp.client.stdio').error('canary')\n"
+        "code = 'import logging; logging.warning(\\'canary\\')'\n"
+        "exec(compile(code, '/x/mcp/shared/session.py', 'exec'))\n"
+        "logging.getLogger('other').warning('heard')\n"
+    )
+    assert [json.loads(line)["event"] for line in written] == ["heard"]

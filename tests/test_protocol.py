@@ -197,6 +197,46 @@ def test_start_call_survives_fields_of_the_wrong_shape(junk: object) -> None:
     assert isinstance(decode(frame({"type": "start_call", "data": junk})), StartCall)
 
 
+NO_CONTINUATION: tuple[object, ...] = (None, [], "a", 5, True, {})
+NO_NAME: tuple[object, ...] = (None, [], {}, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("data", "continues"),
+    [
+        ({}, ""),
+        ({"session_continuation": {"session_id": "a"}}, "a"),
+        ({"metadata": {"session_continuation": {"session_id": "b"}}}, "b"),
+        (
+            {
+                "session_continuation": {"session_id": "a"},
+                "metadata": {"session_continuation": {"session_id": "b"}},
+            },
+            "a",
+        ),
+        (
+            {
+                "session_continuation": {"session_id": None},
+                "metadata": {"session_continuation": {"session_id": "b"}},
+            },
+            "b",
+        ),
+        ({"session_continuation": {"session_id": 7}}, "7"),
+        ({"session_continuation": {"session_id": "x" * 300}}, "x" * 256),
+        ({"metadata": {"session_continuation": {"session_id": "x" * 300}}}, "x" * 256),
+        *(({"session_continuation": junk}, "") for junk in NO_CONTINUATION),
+        *(({"metadata": {"session_continuation": junk}}, "") for junk in NO_CONTINUATION),
+        *(({"session_continuation": {"session_id": junk}}, "") for junk in NO_NAME),
+        ({"metadata": [{"session_continuation": {"session_id": "a"}}]}, ""),
+        ({"continues": "a"}, ""),
+    ],
+)
+def test_start_call_may_name_an_earlier_call(data: dict[str, object], continues: str) -> None:
+    message = decode(frame({"type": "start_call", "data": data}))
+    assert isinstance(message, StartCall)
+    assert message.data.continues == continues
+
+
 @pytest.mark.parametrize(
     "item",
     [

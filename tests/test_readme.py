@@ -4,16 +4,20 @@ import re
 import tomllib
 from pathlib import Path
 
+from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from bridge.agent.policy import Policy, policy_of
+from bridge.agent.providers import provider_of, providers
 from bridge.plugins.prompt_shelf import PromptShelf
 from bridge.plugins.shelf import ToolShelf
 from bridge.plugins.threads import ToolThreads
-from bridge.settings import Settings, ToolSettings
+from bridge.settings import Settings
+from bridge.settings.tables import ToolSettings
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-CALLS = (Path(__file__).parents[1] / "docs" / "calls.md").read_text()
+DOCS = Path(__file__).parents[1] / "docs"
+CALLS = (DOCS / "calls.md").read_text()
 
 
 def settings_table() -> str:
@@ -22,6 +26,8 @@ def settings_table() -> str:
         default = field.get_default(call_default_factory=True, validated_data={})
         if default is PydanticUndefined or isinstance(default, dict):
             continue  # tables, which only bridge.toml has
+        if isinstance(default, SecretStr):
+            default = default.get_secret_value()
         shown = "" if default is None or default == () else f"`{str(default).lower()}`"
         description = " ".join((field.description or "").split())
         rows.append(f"| `BRIDGE_{name.upper()}` | {shown} | {description} |")
@@ -66,7 +72,28 @@ async def test_the_policy_of_the_guide_to_calls_is_understood(tmp_path: Path) ->
     assert Settings(destinations=tables[1]["destinations"]).destinations == {"sales": "+15550100"}
 
 
+def test_the_personas_of_the_guide_are_understood() -> None:
+    (snippet,) = snippets("toml", (DOCS / "personas.md").read_text())
+    settings = Settings(**tomllib.loads(snippet))
+    assert list(settings.personas) == ["sales", "night"]
+    sales = settings.of_persona("sales")
+    assert (sales.chosen_model, sales.filler_after) == ("openai:gpt-4.1", 1.0)
+    assert sales.tools["reserve"].filler == "I'm putting that aside for you."
+    assert settings.of_persona("night").greeting == "model"
+
+
 def test_every_make_target_of_the_readme_exists() -> None:
     makefile = (Path(__file__).parents[1] / "Makefile").read_text()
     for target in set(re.findall(r"\bmake (\w+)", README)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_models_of_the_readme_are_those_of_known_providers() -> None:
+    (table,) = re.findall(r"<!-- models -->\n(.*?)\n<!-- /models -->", README, re.DOTALL)
+    known = {one.name: one for one in providers()}
+    for row in table.splitlines()[2:]:
+        _, model, key, package = (re.findall(r"`(.+?)`", cell) for cell in row.split("|")[1:5])
+        provider = known[provider_of(model[0])]
+        assert package in ([provider.package], [])
+        if provider.installed:
+            assert list(provider.keys) == key

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from bridge.app import Bridge
 from bridge.errors import SettingsError
-from bridge.settings import DEFAULT_MODEL, DEMO, Settings, load_settings, unknown_variables
+from bridge.settings import DEFAULT_MODEL, DEMO, Settings
+from bridge.settings.reading import load_settings, unknown_variables
 from tests.wire import run_cli
 
 CANARY = "canary-5f1c"
@@ -49,8 +51,21 @@ DEFAULTS: dict[str, Any] = {
     "goodbye_timeout": 5.0,
     "resume_window": 300.0,
     "history_tokens": 24_000,
+    "record": "full",
+    "database_url": SecretStr("sqlite+aiosqlite:///calls.db"),
+    "retention_days": 0,
+    "spool_dir": Path("calls.spool"),
+    "spool_limit_mb": 256,
+    "continuation": "by-id",
+    "remember_callers": False,
+    "memory_tokens": 1000,
+    "api_token": (),
+    "webhook_url": None,
+    "webhook_secret": None,
     "destinations": {},
     "tools": {},
+    "personas": {},
+    "mcp": {},
 }
 
 
@@ -175,8 +190,57 @@ async def test_a_tools_own_time_limit_reaches_the_agent(monkeypatch: pytest.Monk
     assert settings.tools["book"].timeout == 20.0
     assert settings.tools["look"].timeout is None
     bridge = Bridge(settings)
-    assert bridge._limits.tool_timeout == 4.0
-    assert bridge._policies == {"book": {"timeout": 20.0}, "look": {}}
+    agent = bridge.personas.default.agent()
+    assert agent.limits.tool_timeout == 4.0
+    assert agent.overrides == {"book": {"timeout": 20.0}, "look": {}}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("sqlite:///mine.db", "sqlite+aiosqlite:///mine.db"),
+        ("sqlite+aiosqlite:////var/calls.db", "sqlite+aiosqlite:////var/calls.db"),
+        ("postgres://me:pw@host/calls", "postgresql+asyncpg://me:pw@host/calls"),
+        ("postgresql://host/calls", "postgresql+asyncpg://host/calls"),
+        ("postgresql+asyncpg://host/calls", "postgresql+asyncpg://host/calls"),
+    ],
+)
+def test_a_database_is_named_as_people_name_it(written: str, read: str) -> None:
+    assert load_settings(database_url=written).database_url.get_secret_value() == read
+
+
+@pytest.mark.parametrize("url", [f"mysql://me:{CANARY}@host/calls", f"calls-{CANARY}.db", ""])
+def test_a_database_that_cannot_be_used_is_refused_without_its_password(url: str) -> None:
+    assert "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME" in problem(
+        database_url=url
+    )
+
+
+def test_every_secret_is_known_so_that_it_can_be_blotted_out() -> None:
+    settings = load_settings(
+        token="one,two",
+        api_token="three",
+        database_url="postgresql://me:p%40ss@host/calls",
+        webhook_url="https://host/path?key=four",
+        webhook_secret="five",
+    )
+    assert set(settings.secrets) == {
+        *("one", "two", "three", "p%40ss", "p@ss", "https://host/path?key=four", "five")
+    }
+    assert load_settings().secrets == ()
+
+
+def test_a_webhook_needs_an_address_and_a_secret() -> None:
+    address = f"https://crm.example/hook?key={CANARY}"
+    settings = load_settings(webhook_url=address, webhook_secret="s" * 32)
+    assert settings.webhook_url is not None
+    assert settings.webhook_url.get_secret_value() == address
+    assert "BRIDGE_WEBHOOK_SECRET is not set" in problem(webhook_url=address)
+    assert "BRIDGE_WEBHOOK_URL is not set" in problem(webhook_secret=CANARY)
+    for wrong in (f"ftp://{CANARY}", CANARY, f"https:// {CANARY}"):
+        assert "write https://HOST/PATH" in problem(webhook_url=wrong, webhook_secret="s")
+    off = problem(webhook_url=address, webhook_secret="s", record="off")
+    assert "BRIDGE_RECORD is off" in off
 
 
 # ── what is said of a wrong one ──────────────────────────────────────────────────────────────────

@@ -116,7 +116,9 @@ class Wire:
 
 
 @asynccontextmanager
-async def dialled(bridge: Bridge, path: str = "/millis", **kwargs: Any) -> AsyncIterator[Wire]:
+async def dialled(
+    bridge: "Bridge | Served", path: str = "/millis", **kwargs: Any
+) -> AsyncIterator[Wire]:
     """Dial a bridge, and hang up at the end."""
     url = f"http://127.0.0.1:{bridge.port}{path}"
     async with (
@@ -173,7 +175,7 @@ async def bridge_running(
                 port=0,
                 tools_dir=folder / "tools",
                 prompts_dir=folder / "prompts",
-                **{"model": "openai:fake", **settings},
+                **{"model": "openai:fake", "record": "off", **settings},
             )
         )
     async with bridge:

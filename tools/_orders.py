@@ -18,11 +18,19 @@ ORDERS = (
     Order("1061", "+15550199", "c-2", "a bookshelf", "delivered last Friday"),
 )
 
+CANCELLED: set[str] = set()  # your database has a column for it
+
+
+def cancel(order: Order) -> None:
+    """Cancel an order."""
+    CANCELLED.add(order.number)
+
 
 def orders_of(phone: str | None, customer: object) -> list[Order]:
     """Find orders by the caller's number, or by the customer id in the call's metadata."""
     return [
         order
         for order in ORDERS
-        if (phone and order.phone == phone) or (customer and order.customer == customer)
+        if order.number not in CANCELLED
+        and ((phone and order.phone == phone) or (customer and order.customer == customer))
     ]

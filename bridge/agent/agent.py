@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import (
     AIMessage,
     AnyMessage,
@@ -20,8 +21,9 @@ from bridge.agent.modelcalls import ModelCalls, NamedModel
 from bridge.agent.policy import policy_of
 from bridge.agent.reply import Limits, Reply
 from bridge.agent.toolcalls import ToolCalls
+from bridge.call.events import CallData
 from bridge.call.history import Item, ToolExchange
-from bridge.call.ports import Brief, CallData, Voice
+from bridge.call.ports import Brief, Voice
 from bridge.errors import AgentError, BridgeError
 from bridge.protocol import Utterance
 
@@ -34,8 +36,8 @@ OPENING = "(The call has just been connected. Greet the caller.)"
 class SystemPrompt(Protocol):
     """Whoever writes the system prompt of a call."""
 
-    def system(self, call: CallData, now: datetime) -> str:
-        """Render it; never raises."""
+    def system(self, call: CallData, now: datetime, memory: str = "") -> str:
+        """Render it; never raises. `memory` is JSON of an earlier call, to be fenced as data."""
 
 
 class LangChainAgent:
@@ -48,14 +50,16 @@ class LangChainAgent:
         prompts: Callable[[], SystemPrompt],
         limits: Limits,
         overrides: Mapping[str, Mapping[str, Any]] = NO_OVERRIDES,
+        middleware: Sequence[AgentMiddleware[Any, Any, Any]] = (),
     ) -> None:
         policies = {tool.name: policy_of(tool, overrides.get(tool.name)) for tool in tools}
         self._prompts = prompts
-        self._limits = limits
+        self.limits = limits
+        self.overrides = overrides
         self._graph: Any = create_agent(
             chain[0].chat,
             tools=list(tools),
-            middleware=[ToolCalls(policies), ModelCalls(chain)],
+            middleware=[ToolCalls(policies), *middleware, ModelCalls(chain)],
             context_schema=Reply,
         )
         # The caps in `Limits` end a loop long before; this stops a bug in them.
@@ -67,8 +71,8 @@ class LangChainAgent:
         Raises:
             AgentError: there is no answer, or only a part of one.
         """
-        reply = Reply(brief, voice, self._limits)
-        messages = [self._system(brief.call), *_messages(brief.history)]
+        reply = Reply(brief, voice, self.limits)
+        messages = [self._system(brief), *_messages(brief.history)]
         try:
             await self._graph.ainvoke({"messages": messages}, self._config, context=reply)
         except BridgeError:
@@ -76,9 +80,9 @@ class LangChainAgent:
         except Exception as error:
             raise AgentError("agent", f"{type(error).__name__}: {error}") from error
 
-    def _system(self, call: CallData) -> AnyMessage:
+    def _system(self, brief: Brief) -> AnyMessage:
         now = datetime.now().astimezone()
-        return SystemMessage(content=self._prompts().system(call, now))
+        return SystemMessage(content=self._prompts().system(brief.call, now, brief.memory))
 
 
 def _messages(history: Sequence[Item]) -> list[AnyMessage]:

@@ -9,6 +9,15 @@ from typing import Any
 from bridge.errors import AgentError
 
 _RETRYABLE = frozenset({408, 409, 425, 429})
+_STATUS_OF = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+}
+"""Anthropic's names of errors; those that are missing are the server's own trouble."""
 
 
 class ModelFailed(AgentError):
@@ -59,7 +68,17 @@ def _status(error: Exception) -> int | None:
     status = getattr(error, "status_code", None)
     if status is None:
         status = getattr(getattr(error, "response", None), "status_code", None)
-    return status if isinstance(status, int) else None
+    if not isinstance(status, int):
+        return None
+    return status if status >= HTTPStatus.BAD_REQUEST else _status_in(error)
+
+
+def _status_in(error: Exception) -> int:
+    """What an error in mid-stream means, after a response that began with 200."""
+    body: Any = getattr(error, "body", None)
+    inner = body.get("error") if isinstance(body, dict) else None
+    kind = inner.get("type") if isinstance(inner, dict) else None
+    return _STATUS_OF.get(str(kind), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _retry_after(error: Exception) -> float | None:

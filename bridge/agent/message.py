@@ -5,6 +5,7 @@ costs more per token than all the rest together.
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -13,8 +14,10 @@ from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, BaseMessageChunk
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 
+from bridge.agent.endings import how_it_ended
 from bridge.agent.reply import Reply
 from bridge.agent.toolrequests import ToolRequests
+from bridge.call.events import AskedTool, ModelAnswered
 
 _log = structlog.get_logger(__name__)
 
@@ -61,18 +64,28 @@ class Listener(AsyncCallbackHandler):
 class ModelMessage:
     """One message of the model's, while it is heard and spoken."""
 
-    def __init__(self, reply: Reply, clock: asyncio.Timeout) -> None:
+    def __init__(self, model: str, reply: Reply, clock: asyncio.Timeout) -> None:
+        self._model = model
         self._reply = reply
         self._clock = clock
         self._time = asyncio.get_running_loop().time
+        self._asked = self._time()
+        self._first: float | None = None
+        """Seconds from asking to the first token."""
         self._token_timeout = reply.limits.token_timeout
         self._text = ""
         self._may_repeat = bool(reply.messages_spoken)
         self._requests = ToolRequests()
+        self.streams: list[AsyncGenerator[ChatGenerationChunk]] = []
+        """What the model's answer is read from."""
 
     async def hear(self, message: BaseMessage | BaseMessageChunk) -> None:
         """Take in one chunk, and speak its text at once."""
-        self._clock.reschedule(self._time() + self._token_timeout)
+        time = self._time()
+        self._clock.reschedule(time + self._token_timeout)
+        if self._first is None:
+            self._first = time - self._asked
+            self._reply.voice.model_began()
         if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
             self._requests.hear(message.tool_call_chunks)
         content = message.content
@@ -81,16 +94,34 @@ class ModelMessage:
             await self._speak(text)
 
     async def complete(self, message: AIMessage) -> AIMessage:
-        """Speak what is left to speak; return the message with its tool calls checked."""
+        """Speak what is left to speak; return the message with its tool calls checked.
+
+        Raises:
+            StreamCutError: the stream ended before the message did.
+        """
+        reason = how_it_ended(self._model, message)
         if not self._text and (whole := str(message.text)):
             await self._speak(whole)  # a model that does not stream
         checked = self._requests.check(message, self._reply)
         await self._release()
         await self._reply.voice.finish_message(wait_follows=bool(checked.tool_calls))
-        reason = message.response_metadata.get("finish_reason")
-        if reason in ("length", "content_filter"):
+        self._reply.voice.model_answered(self._told(checked))
+        if reason in ("length", "content_filter", "max_tokens", "refusal"):
             _log.info("the model stopped early", finish_reason=reason)
         return checked
+
+    def _told(self, message: AIMessage) -> ModelAnswered:
+        usage = message.usage_metadata
+        return ModelAnswered(
+            self._reply.voice.turn,
+            self._model,
+            str(message.text),
+            tuple(AskedTool(call["name"], call["args"]) for call in message.tool_calls),
+            first_token=self._first,
+            seconds=self._time() - self._asked,
+            tokens_in=usage["input_tokens"] if usage else None,
+            tokens_out=usage["output_tokens"] if usage else None,
+        )
 
     async def _speak(self, text: str) -> None:
         self._text += text

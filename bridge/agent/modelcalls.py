@@ -54,6 +54,8 @@ class ModelCalls(AgentMiddleware[Any, Any, Any]):
     ) -> ModelResponse[Any]:
         """Get one message from the first model that can give it, spoken as it comes."""
         reply: Reply = cast("Reply", request.runtime.context)
+        if reply.asked:
+            return ModelResponse(result=[AIMessage("")])  # the question is the last word
         reply.model_calls += 1
         if reply.must_answer:
             request = request.override(tool_choice="none")
@@ -100,20 +102,22 @@ class ModelCalls(AgentMiddleware[Any, Any, Any]):
             retry=retry_if_exception(_worth_retrying),
             reraise=True,
         )
-        return await retrying(self._attempt, request, ask, reply, deadline)
+        return await retrying(self._attempt, model.name, request, ask, reply, deadline)
 
     async def _attempt(
-        self, request: ModelRequest[Any], ask: Ask, reply: Reply, deadline: float
+        self, model: str, request: ModelRequest[Any], ask: Ask, reply: Reply, deadline: float
     ) -> AIMessage:
         sent = reply.voice.sent
         try:
             async with asyncio.timeout_at(deadline) as clock:
-                message = ModelMessage(reply, clock)
+                message = ModelMessage(model, reply, clock)
                 heard = listening.set(message)
                 try:
                     response = await ask(request)
                 finally:
                     listening.reset(heard)
+                    for stream in message.streams:
+                        await stream.aclose()
             return await message.complete(cast("AIMessage", response.result[0]))
         except BridgeError:
             raise

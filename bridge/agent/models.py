@@ -1,6 +1,7 @@
-"""Chat models by name: our lean one for OpenAI-compatible servers, LangChain's for all others."""
+"""Chat models by name: ours for OpenAI's and Anthropic's wires, LangChain's for all others."""
 
 import re
+from importlib.util import find_spec
 from typing import Any
 
 import structlog
@@ -8,6 +9,7 @@ from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
 from pydantic import ValidationError
 
+from bridge.agent.closing import close_when_heard
 from bridge.agent.demo import DemoChatModel
 from bridge.agent.lean import LeanChatOpenAI
 from bridge.agent.message import Listener
@@ -17,6 +19,7 @@ from bridge.errors import SettingsError
 _log = structlog.get_logger(__name__)
 
 _OPENAI = re.compile(r"openai:(?P<name>.+)|(?P<bare>(?:gpt-|chatgpt|o\d).*)")
+_ANTHROPIC = re.compile(r"anthropic:(?P<name>.+)|(?P<bare>claude.*)")
 _LISTENER = Listener()
 
 
@@ -33,11 +36,13 @@ def build_model(name: str, *, temperature: float | None = None) -> NamedModel:
         raise SettingsError(f"model {name}: {error}") from None
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        raise SettingsError(f"model {name}: {first['msg']}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"model {name}: {message}") from None
     except Exception as error:  # noqa: BLE001 - each provider has its own way to miss a key
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise SettingsError(f"model {name}: {line}") from None
     chat.callbacks = [_LISTENER]
+    close_when_heard(chat)
     return NamedModel(name, chat)
 
 
@@ -46,6 +51,10 @@ def _chat_model(name: str, options: dict[str, Any]) -> BaseChatModel:
         return DemoChatModel()
     if match := _OPENAI.fullmatch(name):
         return LeanChatOpenAI(model=match["name"] or match["bare"], **options)
+    if (match := _ANTHROPIC.fullmatch(name)) and find_spec("langchain_anthropic"):
+        from bridge.agent.claude import PhoneAnthropic  # noqa: PLC0415 - only where installed
+
+        return PhoneAnthropic(model_name=match["name"] or match["bare"], **options)
     chat: BaseChatModel = init_chat_model(name, max_retries=0, **options)
     # On Python 3.11 this time-out loses interrupts (cpython #86296); the bridge has its own clocks.
     if "stream_chunk_timeout" in type(chat).model_fields:

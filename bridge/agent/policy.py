@@ -1,9 +1,12 @@
 """How the bridge treats a tool in a call: what an interrupt, a repeat or a delay means for it."""
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeVar
+
+from bridge.agent.asking import names_in
 
 OnInterrupt = Literal["finish", "cancel"]
 T = TypeVar("T")
@@ -20,12 +23,20 @@ class Policy:
     timeout: float | None = None
     """Seconds it may take; None for the setting `tool_timeout`."""
     filler: str = ""
-    """What the caller hears when it keeps them waiting."""
+    """What the caller hears when it keeps them waiting; of several lines, one."""
     on_interrupt: OnInterrupt | None = None
     """Whether it runs to its end; None for `cancel` if it is read-only, else `finish`."""
     once: bool | None = None
     """Whether an equal call gets the recorded result until the caller has heard it; None for
     everything that is not read-only."""
+    confirm: str = ""
+    """What the caller is asked before it runs, in just these words; `{name}` is an argument.
+    Empty: it runs without asking."""
+
+    @property
+    def acts(self) -> bool:
+        """Whether it waits until the turn is certain."""
+        return not self.read_only or bool(self.confirm)
 
     @property
     def stops(self) -> bool:
@@ -37,6 +48,19 @@ class Policy:
         """Whether an equal call is not run again before the caller has heard the outcome."""
         return not self.read_only if self.once is None else self.once
 
+    @property
+    def in_words(self) -> str:
+        """The policy as people read it."""
+        words = [
+            "reads only" if self.read_only else "has side effects",
+            "stops when the caller speaks" if self.stops else "runs to its end",
+        ]
+        if self.guarded:
+            words.append("once until its outcome was heard")
+        if self.confirm:
+            words.append("asks the caller first")
+        return " · ".join(words)
+
 
 def policy(
     *,
@@ -45,16 +69,18 @@ def policy(
     filler: str = "",
     on_interrupt: OnInterrupt | None = None,
     once: bool | None = None,
+    confirm: str = "",
 ) -> Callable[[T], T]:
     """Say how the bridge is to treat a tool; over or under LangChain's `@tool`.
 
     Raises:
         ValueError: a value is not of its kind, or no sensible number of seconds.
     """
-    declared = Policy(read_only, timeout, filler, on_interrupt, once)
+    declared = Policy(read_only, timeout, filler, on_interrupt, once, confirm)
     _check(declared)
 
     def mark(tool: T) -> T:
+        _check_question(declared.confirm, tool)
         if hasattr(tool, "metadata"):
             tool.metadata = {**(tool.metadata or {}), _MARK: declared}
         else:  # a function, before @tool
@@ -75,6 +101,19 @@ def _check(policy: Policy) -> None:
         raise ValueError(f"read_only={policy.read_only!r}: give True or False")
     if policy.once not in (None, True, False):
         raise ValueError(f"once={policy.once!r}: give True or False")
+    if type(policy.confirm) is not str:
+        raise ValueError(f"confirm={policy.confirm!r}: give the question that the caller is asked")
+    if policy.confirm and policy.read_only:
+        raise ValueError("confirm: a tool that only reads does nothing to be asked about")
+
+
+def _check_question(question: str, tool: Any) -> None:
+    names = names_in(question)
+    if names:
+        known = tool.args if hasattr(tool, "args") else inspect.signature(tool).parameters
+        for name in names:
+            if name not in known:
+                raise ValueError(f"confirm={question!r}: the tool has no argument {name!r}")
 
 
 def policy_of(tool: Any, overrides: Mapping[str, Any] | None = None) -> Policy:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.call.ports import Action, AnswerFull, Brief, CallData, Voice
+from bridge.call.events import CallData
+from bridge.call.ports import Action, AnswerFull, Brief, Voice
 from bridge.errors import CallClosed
 
 
@@ -38,6 +39,8 @@ class Reply:
         """Tool calls that must not run, by id: what the model is told instead."""
         self.call_ids: set[str] = set()
         """Ids of all its tool calls: some providers count from 0 in every message."""
+        self.asked = False
+        """Whether the caller was asked before a deed: nothing may be said after the question."""
         self.parallel = asyncio.Semaphore(limits.max_parallel_tools)
 
     @property

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, cast
 
 import structlog
@@ -14,11 +15,11 @@ from langchain_core.tools import BaseTool
 from langgraph.types import Command
 from pydantic import BaseModel, ValidationError
 
+from bridge.agent.asking import ASKED, NOT_ASKED, ONE_AT_A_TIME, UNFIT, question_of
 from bridge.agent.policy import Policy
 from bridge.agent.reply import Reply
 from bridge.call.ledger import ToolOutcome, ToolUse
 from bridge.call.notes import WITHDRAWN
-from bridge.call.ports import ToolFinished
 from bridge.errors import ToolError
 
 _log = structlog.get_logger(__name__)
@@ -53,12 +54,16 @@ class ToolCalls(AgentMiddleware[Any, Any, Any]):
         if request.tool is None:
             return await handler(request)  # it says that there is no such tool
         policy = self._policies.get(call["name"], _DEFAULT)
-        if not policy.read_only:
+        if policy.acts:
             await reply.voice.certain()
-        identity = _identity(request.tool, call["args"]) if policy.guarded else None
-        earlier = reply.voice.same_use(call["name"], identity) if identity is not None else None
-        if earlier is not None:
-            return await _recorded(request, reply, earlier)
+        identify = partial(identity_of, request.tool)
+        identity = identify(call["args"]) if policy.guarded else None
+        if identity is not None:
+            earlier = reply.voice.same_use(call["name"], identity, identify)
+            if earlier is not None:
+                return await _recorded(request, reply, earlier)
+        if policy.confirm and (instead := await _ask_first(request, request.tool, reply, policy)):
+            return instead
         use: ToolUse | None = None
 
         def run(started: ToolUse) -> Coroutine[Any, Any, Result]:
@@ -72,6 +77,7 @@ class ToolCalls(AgentMiddleware[Any, Any, Any]):
             arguments=call["args"],
             identity=identity,
             filler=policy.filler,
+            policy=policy.in_words,
             limit=policy.timeout or reply.limits.tool_timeout,
         )
         try:
@@ -96,7 +102,7 @@ class ToolCalls(AgentMiddleware[Any, Any, Any]):
         finally:
             took = time.monotonic() - began
             text = _readable(result) if use.begun else WITHDRAWN
-            reply.voice.finish_tool(use, ToolFinished(use.id, use.name, text, outcome, took))
+            reply.voice.finish_tool(use, text, outcome, took)
         return result
 
 
@@ -109,7 +115,7 @@ async def _outcome(
         async with clock:
             result = _bounded(await handler(request))
     except ToolError as error:
-        return _told(request, str(error), failed=True), "failed"
+        return _told(request, str(error), failed=True), "timeout" if error.maybe_done else "failed"
     except Exception as error:  # noqa: BLE001 - a tool may raise anything
         if clock.expired():
             _log.warning("tool timed out", tool=name, seconds=seconds)
@@ -131,13 +137,51 @@ async def _recorded(request: ToolCallRequest, reply: Reply, use: ToolUse) -> Too
     return _told(request, result, failed=use.outcome != "ok")
 
 
+async def _ask_first(
+    request: ToolCallRequest, tool: BaseTool, reply: Reply, policy: Policy
+) -> ToolMessage | None:
+    """Ask the caller instead of running the tool; None if they have agreed already.
+
+    The record has it as a use that was refused.
+    """
+    call = request.tool_call
+    arguments, identity = _read(tool, call["args"]), identity_of(tool, call["args"])
+    if arguments is None or identity is None:
+        return _told(request, UNFIT, failed=True)
+    if reply.voice.agreed(call["name"], identity):
+        return None
+    if reply.asked:
+        return _told(request, ONE_AT_A_TIME, failed=True)
+    reply.asked = True
+    question = question_of(policy.confirm, arguments)
+
+    async def ask(use: ToolUse) -> ToolMessage:
+        try:
+            await reply.voice.ask(use, question)
+        finally:
+            text = ASKED.format(question=question) if use.question else NOT_ASKED
+            reply.voice.finish_tool(use, text, "refused", 0.0)
+        return _told(request, text, failed=False)
+
+    task = reply.voice.start_tool(
+        ask,
+        name=call["name"],
+        arguments=call["args"],
+        identity=identity,
+        filler="",
+        policy=policy.in_words,
+    )
+    await asyncio.wait({task})
+    return task.result()
+
+
 def _may_stop(tool: BaseTool, policy: Policy) -> bool:
     """Whether an interrupt ends it. A thread goes on to its end, so its outcome is waited for."""
     in_thread = getattr(tool, "func", None) is not None
     return policy.stops and not (in_thread and policy.guarded)
 
 
-def _identity(tool: BaseTool, arguments: Mapping[str, Any]) -> str | None:
+def _read(tool: BaseTool, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The arguments as the tool's schema reads them; None if it refuses them."""
     schema = tool.tool_call_schema
     if isinstance(schema, type) and issubclass(schema, BaseModel):
@@ -145,8 +189,14 @@ def _identity(tool: BaseTool, arguments: Mapping[str, Any]) -> str | None:
             read = schema.model_validate(arguments)
         except ValidationError:
             return None
-        arguments = {name: getattr(read, name) for name in schema.model_fields}
-    return json.dumps(arguments, sort_keys=True, default=_plain)
+        return {name: getattr(read, name) for name in schema.model_fields}
+    return arguments
+
+
+def identity_of(tool: BaseTool, arguments: Mapping[str, Any]) -> str | None:
+    """The arguments as text that is equal for equal ones; None if the tool refuses them."""
+    read = _read(tool, arguments)
+    return None if read is None else json.dumps(read, sort_keys=True, default=_plain)
 
 
 def _plain(value: object) -> object:

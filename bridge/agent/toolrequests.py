@@ -6,6 +6,7 @@ of the arguments must be an object, or the call is refused and the model told.
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 from langchain_core.messages import AIMessage, ToolCall
@@ -56,7 +57,8 @@ class ToolRequests:
         reply.tool_calls += len(calls)
         if not calls and not message.tool_calls and not message.invalid_tool_calls:
             return message
-        return message.model_copy(update={"tool_calls": calls, "invalid_tool_calls": []})
+        update = {"tool_calls": calls, "invalid_tool_calls": [], "content": _without_calls(message)}
+        return message.model_copy(update=update)
 
     def _streamed(self, reply: Reply) -> list[ToolCall]:
         return _distinct(
@@ -70,6 +72,17 @@ class ToolRequests:
             for call in message.invalid_tool_calls
         ]
         return _distinct([*good, *bad], reply)
+
+
+def _without_calls(message: AIMessage) -> Any:
+    """Drop Anthropic's own record of the calls, unchecked as it is: they are in `tool_calls`."""
+    if isinstance(message.content, str):
+        return message.content
+    return [
+        block
+        for block in message.content
+        if isinstance(block, str) or block.get("type") not in ("tool_use", "input_json_delta")
+    ]
 
 
 def _parse(arguments: str) -> dict[str, object] | None:

@@ -2,26 +2,21 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
-import structlog
-
+from bridge.call.account import Account, ToldLine
 from bridge.call.ahead import Drafts
 from bridge.call.deadair import Fillers
 from bridge.call.delivery import Manner
+from bridge.call.events import CallBegan, CallData, CallEnded, Ending, Remembered
 from bridge.call.farewell import Farewells
+from bridge.call.heard import heard_of
 from bridge.call.history import history, trimmed
 from bridge.call.ledger import Entry, Ledger, ToolUse
-from bridge.call.ports import (
-    Action,
-    Brief,
-    CallData,
-    CallEvent,
-    Line,
-    TurnEnded,
-    Voice,
-)
+from bridge.call.ports import Action, Brief, Line, Voice
 from bridge.call.quiet import Quiet
+from bridge.call.recall import Recall
 from bridge.call.setup import CallSetup
 from bridge.call.toolruns import ToolRuns
 from bridge.call.turn import Reply, Silence, Turn, TurnSetup
@@ -40,9 +35,6 @@ from bridge.protocol import (
     words,
 )
 
-_log = structlog.get_logger(__name__)
-
-
 _PARTINGS: Mapping[str, str] = {"end_call": "goodbye", "transfer_call": "transfer"}
 """The prompt with the last words before an action, if the model has none."""
 
@@ -55,9 +47,12 @@ class Call:
     """
 
     def __init__(self, line: Line, setup: CallSetup) -> None:
-        self._line = line
-        self._setup = setup
-        self._data = CallData(include_metadata_in_prompt=setup.include_metadata_in_prompt)
+        self._setup = self._offered = setup
+        data = CallData(
+            persona=setup.persona, include_metadata_in_prompt=setup.include_metadata_in_prompt
+        )
+        self._account = Account(setup.record(), setup.observe, data)
+        self._line = ToldLine(line, lambda: self._account)
         self._started = False
         self._tools = ToolRuns()
         self._turn: Turn | None = None
@@ -65,12 +60,19 @@ class Call:
         self._newest: int | None = None
         self._lost: frozenset[Entry] = frozenset()
         """Turns of this call on sockets that are gone."""
+        self._recall = Recall(
+            setup.earlier,
+            setup.memory_tokens,
+            setup.continuation,
+            resume=self._resume_late,
+            remembered=lambda memory: self._account.tell(Remembered(memory.session_id)),
+        )
         self._gave_way = False
-        self._fillers = Fillers(lambda: setup.prompts().lines("fillers", self._data))
-        self._farewells = Farewells(line, setup.goodbye_timeout)
+        self._fillers = Fillers(lambda: self._setup.prompts().lines("fillers", self.data))
+        self._farewells = Farewells(self._line, setup.goodbye_timeout)
         self._quiet = Quiet(
-            setup.silence_after,
-            ladder=lambda: setup.prompts().lines("silence", self._data),
+            lambda: self._setup.silence_after,
+            ladder=lambda: self._setup.prompts().lines("silence", self.data),
             speak=self._break_silence,
             busy=self._is_busy,
         )
@@ -79,15 +81,17 @@ class Call:
     @property
     def data(self) -> CallData:
         """What Millis said about the call."""
-        return self._data
+        return self._account.data
 
     def hear(self, message: Inbound) -> None:
         """Act on one message from Millis."""
         if self._gave_way:
             return
+        if not isinstance(message, StartCall):
+            self._account.heard(message)
         match message:
-            case StartCall(data=data):
-                self._begin(data)
+            case StartCall():
+                self._begin(message)
             case StreamRequest(data=data):
                 self._quiet.spoke()
                 self._answer(data)
@@ -107,28 +111,46 @@ class Call:
         self._fall_silent("hung_up")
         self._line.cut()
 
-    async def close(self) -> None:
-        """End the call. When this returns, no task of it is alive."""
+    async def close(self, ending: Ending = "hung_up") -> None:
+        """End the call. When this returns, no task of it is alive.
+
+        `ending` is why the socket was closed, as far as the socket knows.
+        """
+        if self._gave_way:
+            ending = "replaced"
+        elif (action := self._farewells.acted) is not None:
+            ending = "ended" if action.kind == "end_call" else "transferred"
         self._fall_silent("hung_up")
-        self._setup.sessions.release(self, self._data.session_id)
+        self._setup.sessions.release(self, self.data.session_id)
+        await self._recall.stopped()
         await self._quiet.stopped()
         await self._farewells.stopped()
         for turn in self._retired:
             await turn.stopped()
         await self._tools.finish(self._setup.tool_grace)
+        self._account.tell(CallEnded(ending))
 
     # ── routing ──────────────────────────────────────────────────────────────────────────────────
 
-    def _begin(self, data: StartCallData) -> None:
-        if self._started and data.session_id == self._data.session_id:
-            return  # told twice
+    def _begin(self, message: StartCall) -> None:
+        data = message.data
+        told_twice = self._started and data.session_id == self.data.session_id
+        if told_twice:
+            self._account.heard(message)
+            return
         self._drafts.forget()
         if self._started:
             self._start_over()
         under_way = self._newest is not None
         self._started = True
-        self._data = self._call_data(data)
+        self._account.data = self._call_data(data)
+        if self._offered.choose is not None:
+            self._setup = self._offered.choose(self.data)
+            self._account.data = replace(self.data, persona=self._setup.persona)
+        self._account.tell(CallBegan())
+        self._account.heard(message)
         kept = self._setup.sessions.claim(self, data.session_id)
+        self._recall.begin(self.data, known=kept is not None)
         if kept is not None:
             self._resume(kept, under_way=under_way)
         if data.stream_id is None or under_way:
@@ -145,10 +167,17 @@ class Call:
         else:
             self._take_ledger(kept)
 
+    def _resume_late(self, entries: Sequence[Entry]) -> None:
+        """Go on where another process has left off: that is known only now."""
+        self._resume(Ledger(entries), under_way=True)
+
     def _start_over(self) -> None:
         """Another session on the same socket: another conversation."""
         self._fall_silent("superseded")
-        self._setup.sessions.release(self, self._data.session_id)
+        self._recall.forget()
+        self._setup.sessions.release(self, self.data.session_id)
+        self._account.tell(CallEnded("replaced"))
+        self._account = Account(self._setup.record(), self._setup.observe, self.data)
         self._newest = self._turn = None
         self._lost = frozenset()
         self._take_ledger(Ledger())
@@ -164,7 +193,9 @@ class Call:
             call_sid=data.call_sid,
             caller=data.voip.caller,
             called=data.voip.called,
+            persona=self._setup.persona,
             metadata=data.metadata,
+            continues=data.continues,
             include_metadata_in_prompt=(
                 data.include_metadata_in_prompt or self._setup.include_metadata_in_prompt
             ),
@@ -176,6 +207,7 @@ class Call:
             return
         self._newest = number
         self._farewells.withdraw(self._last_entry())
+        self._tell_heard(data.transcript)
         last, before = self._last_entry(), self.ledger.answered(digest)
         if last is not None and last.digest != digest:
             self.ledger.heard(last)
@@ -221,12 +253,21 @@ class Call:
         entry = self.ledger.find(stream_id)
         if entry is None:
             return
+        told_before = entry.played
         entry.played = entry.whole and not entry.cut
+        if entry.played and not told_before:
+            self._account.tell(heard_of(entry, ()))
         self.ledger.heard(entry)
         if entry is not self._last_entry() or not entry.whole or entry.cut:
             return  # old news, or the end of a part of it
         if not self._farewells.heard(entry):
             self._quiet.begin()
+
+    def _tell_heard(self, transcript: Sequence[Utterance]) -> None:
+        """The next request shows how much the caller heard of the turn before."""
+        last = self._last_entry()
+        if last is not None and last.said and not last.played:
+            self._account.tell(heard_of(last, transcript))
 
     # ── turns ────────────────────────────────────────────────────────────────────────────────────
 
@@ -241,19 +282,28 @@ class Call:
         return self._turn.entry if self._turn is not None else None
 
     async def _greet(self, voice: Voice) -> None:
-        match self._setup.greeting:
-            case "template":
-                await voice.announce(self._setup.prompts().greeting(self._data))
-            case "model":
-                await self._setup.agent().reply(Brief(self._data, ()), voice)
-            case "off":
-                pass
+        if self._setup.greeting == "off" or await self._recall.resumed():
+            return
+        if self._setup.greeting == "template":
+            await voice.announce(self._setup.prompts().greeting(self.data))
+        else:
+            memory = await self._recall.memory()
+            await self._setup.agent().reply(Brief(self.data, (), memory), voice)
 
     def _reply_to(self, transcript: tuple[Utterance, ...]) -> Reply:
         if not transcript or transcript[-1].role != "user":
             return _say_nothing  # there is nothing to answer: the caller is asked again
-        items = trimmed(history(transcript, self.ledger.entries), self._setup.history_tokens)
-        return partial(self._setup.agent().reply, Brief(self._data, items))
+        return partial(self._reply, transcript, tuple(self.ledger.entries))
+
+    async def _reply(
+        self, transcript: tuple[Utterance, ...], before: tuple[Entry, ...], voice: Voice
+    ) -> None:
+        earlier = await self._recall.resumed()
+        memory = await self._recall.memory()
+        if not set(earlier) <= set(before):  # they were found just now
+            before = (*earlier, *before)
+        items = trimmed(history(transcript, before), self._setup.history_tokens)
+        await self._setup.agent().reply(Brief(self.data, items, memory), voice)
 
     def _speak(
         self,
@@ -289,9 +339,9 @@ class Call:
             tools=self._tools,
             ledger=self.ledger,
             fillers=self._fillers,
-            tell=self._tell,
+            account=self._account,
             act=self._act,
-            apology=lambda: self._setup.prompts().apology(self._data),
+            apology=lambda: self._setup.prompts().apology(self.data),
             parting=self._parting,
             manner=Manner(
                 self._setup.lexicon(), self._setup.flush_first_clause, self._setup.max_answer_chars
@@ -300,7 +350,7 @@ class Call:
             timeout=self._setup.turn_timeout,
         )
         entry = self.ledger.open(None if stream_id is None else int(stream_id), transcript)
-        ask_again = partial(self._setup.prompts().reprompt, self._data)
+        ask_again = partial(self._setup.prompts().reprompt, self.data)
         turn = Turn(stream_id, reply, setup, entry=entry, if_empty=if_empty or ask_again)
         self._retired = {turn for turn in self._retired if not turn.done} | {turn}
         return turn
@@ -324,7 +374,7 @@ class Call:
 
     def _parting(self, action: Action) -> str:
         """What is said before an action if the model says nothing."""
-        lines = self._setup.prompts().lines(_PARTINGS[action.kind], self._data)
+        lines = self._setup.prompts().lines(_PARTINGS[action.kind], self.data)
         return " ".join(lines)
 
     async def _break_silence(self, line: str, last: bool) -> None:
@@ -338,19 +388,6 @@ class Call:
             await self._line.send(end_of_stream(turn.stream_id))
         if last:
             self._farewells.bid(turn.stream_id, turn.entry, Action("end_call"), line)
-
-    def _tell(self, event: CallEvent) -> None:
-        if isinstance(event, TurnEnded):
-            _log.info(
-                "turn ended",
-                session=self._data.session_id,
-                stream_id=event.stream_id,
-                outcome=event.outcome,
-                failure=event.failure,
-                chars=len(event.said),
-                first_word_ms=event.first_word and round(event.first_word * 1000, 1),
-            )
-        self._setup.observe(self._data, event)
 
 
 async def _say_nothing(voice: Voice) -> None:

@@ -33,6 +33,11 @@ class Farewells:
         """Whether something waits to be done."""
         return not all(farewell.done for farewell in self._all)
 
+    @property
+    def acted(self) -> Action | None:
+        """What was done to the line, if anything was."""
+        return next((each.action for each in self._all if each.acted), None)
+
     def bid(self, stream_id: int | str, entry: Entry, action: Action, last_words: str) -> None:
         """Do it after these words of a turn."""
         limit = playing_time(last_words) + self._late
@@ -67,6 +72,7 @@ class Farewell:
         self, line: Line, stream_id: int | str, entry: Entry, action: Action, limit: float
     ) -> None:
         self.entry = entry
+        self.action = action
         self.acted = False
         """Whether it was done: then it cannot be withdrawn any more."""
         self._heard = asyncio.Event()

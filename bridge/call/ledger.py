@@ -3,7 +3,7 @@
 import asyncio
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,8 +11,12 @@ from bridge.protocol import Utterance
 
 ToolOutcome = Literal["ok", "failed", "timeout", "refused", "cancelled"]
 
-_SETTLED = frozenset({"ok", "timeout"})
-"""Outcomes after which a side effect may have happened, so that it must not happen again."""
+Identify = Callable[[Mapping[str, Any]], str | None]
+"""Writes the arguments of a tool as a text that is equal for equal ones."""
+
+_UNTOUCHABLE = frozenset({None, "ok", "timeout"})
+"""Outcomes after which a side effect may have happened, so that it must not happen again; None: it
+still may."""
 
 _MAX_ASKED = 200
 """Characters of a line that are kept: enough to know it again, hours later."""
@@ -44,6 +48,12 @@ class ToolUse:
     """Whether the caller has heard an answer that knew the result."""
     late: bool = False
     """Whether it finished after its turn had been silenced."""
+    question: str = ""
+    """What the caller was asked instead of doing it, in plain words; empty once that is settled."""
+    asked_at: float = 0.0
+    """When they were asked, on the event loop's clock."""
+    recorded: bool = False
+    """Whether it was read from the record: then its identity has to be found out."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +62,8 @@ class Entry:
 
     stream_id: int | None
     """None while the turn is thought ahead."""
+    number: int
+    """Counts the turns of the call, from 1; the drafts that came to nothing, too."""
     transcript: tuple[Utterance, ...]
     """What Millis said when it asked; empty for the opening. Kept of the newest turn only."""
     asked: str = ""
@@ -103,12 +115,15 @@ class Entry:
 class Ledger:
     """The turns of one call, oldest first. It outlives a socket that drops in mid-call."""
 
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self.entries = list(entries)
+        self.opened = max((entry.number for entry in self.entries), default=0)
+        """Turns that were begun, drafts included."""
 
     def open(self, stream_id: int | None, transcript: tuple[Utterance, ...]) -> Entry:
         """Begin the record of a turn; one without a stream is no part of the call yet."""
-        entry = Entry(stream_id, transcript)
+        self.opened += 1
+        entry = Entry(stream_id, self.opened, transcript)
         entry.knows = [u for u in self._all_uses() if u.result is not None and not u.told]
         if stream_id is not None:
             self._add(entry)
@@ -127,6 +142,7 @@ class Ledger:
     def follow(self, earlier: "Ledger") -> None:
         """Go on where another socket of the same call has left off."""
         self.entries[:0] = earlier.entries
+        self.opened += earlier.opened
 
     def find(self, stream_id: int) -> Entry | None:
         """The newest turn on a stream."""
@@ -148,14 +164,20 @@ class Ledger:
         entry.uses.append(use)
         return use
 
-    def same_use(self, name: str, identity: str) -> ToolUse | None:
+    def same_use(
+        self, name: str, identity: str, identify: Identify | None = None
+    ) -> ToolUse | None:
         """An equal use that the caller knows nothing of yet: it must not be done twice.
 
-        One that failed before it did anything may be tried again.
+        One that failed before it did anything may be tried again. `identify` finds the identity of
+        those whose arguments are known only as the model wrote them.
         """
         for use in self._all_uses():
-            same = use.name == name and use.identity == identity
-            if same and not use.told and (use.outcome is None or use.outcome in _SETTLED):
+            if use.name != name or use.told or use.outcome not in _UNTOUCHABLE:
+                continue
+            if use.recorded and use.identity is None and identify is not None:
+                use.identity = identify(use.arguments)
+            if use.identity == identity:
                 return use
         return None
 
@@ -183,7 +205,8 @@ class Ledger:
         asked = [entry for entry in earlier if entry.digest is not None]
         for entry in earlier:
             entry.transcript = ()
-            if not entry.cut and entry not in asked[-1:]:
+            open_question = any(use.question for use in entry.uses)
+            if not entry.cut and not open_question and entry not in asked[-1:]:
                 entry.said = ""
         room = _MAX_RESULTS
         for entry in reversed(earlier):

@@ -2,32 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
+from bridge.call.events import CallData, ModelAnswered
 from bridge.call.history import Item
-from bridge.call.ledger import ToolOutcome, ToolUse
+from bridge.call.ledger import Identify, ToolOutcome, ToolUse
 from bridge.errors import BridgeError
 from bridge.protocol import Outbound
 
 T = TypeVar("T")
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class CallData:
-    """What Millis told us about a call when it began. All of it is hostile data."""
-
-    session_id: str = ""
-    agent_id: str = ""
-    call_sid: str | None = None
-    caller: str | None = None
-    """Number of the person on the phone; None off the phone."""
-    called: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
-    include_metadata_in_prompt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +21,8 @@ class Brief:
     call: CallData
     history: tuple[Item, ...]
     """Oldest first, with the deeds in their places; empty for the opening of the call."""
+    memory: str = ""
+    """What was said and done in an earlier call: JSON, and hostile data. Empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +58,18 @@ class Voice(Protocol):
     """What a reply may do in its call: speak, and run tools that may outlive it."""
 
     @property
+    def turn(self) -> int:
+        """Number of the reply in its call."""
+
+    @property
     def sent(self) -> int:
         """Characters of the model's own words that have been passed on in this reply."""
+
+    def model_began(self) -> None:
+        """The model has given its first sign of life."""
+
+    def model_answered(self, message: ModelAnswered) -> None:
+        """A message of the model's is complete."""
 
     async def say(self, text: str) -> None:
         """Speak these words of the model's message as they come. Silent after an interrupt.
@@ -95,8 +91,11 @@ class Voice(Protocol):
     async def certain(self) -> None:
         """Wait until Millis has asked for this reply; before that nothing is done for good."""
 
-    def same_use(self, name: str, identity: str) -> ToolUse | None:
-        """An equal use of a tool, running or done, that the caller knows nothing of yet."""
+    def same_use(self, name: str, identity: str, identify: Identify) -> ToolUse | None:
+        """An equal use of a tool, running or done, that the caller knows nothing of yet.
+
+        `identify` finds the identity of those that were read from the record.
+        """
 
     def read(self, use: ToolUse) -> None:
         """The model reads the result of an equal use."""
@@ -109,15 +108,23 @@ class Voice(Protocol):
         arguments: Mapping[str, Any],
         identity: str | None,
         filler: str,
+        policy: str = "",
         limit: float = 0.0,
     ) -> asyncio.Task[T]:
         """Note the use of a tool, and run it in a task that the call owns.
 
-        `limit`: seconds after which it will have ended by itself.
+        `policy`: how it is treated, in words. `limit`: seconds after which it will have ended by
+        itself.
         """
 
-    def finish_tool(self, use: ToolUse, finished: "ToolFinished") -> None:
+    def finish_tool(self, use: ToolUse, result: str, outcome: ToolOutcome, seconds: float) -> None:
         """Note how the use of a tool ended, also after an interrupt."""
+
+    async def ask(self, use: ToolUse, question: str) -> None:
+        """Ask the caller whether this may be done, as the last words of the reply."""
+
+    def agreed(self, name: str, identity: str) -> bool:
+        """Whether this reply answers a yes to that question about an equal use; true once."""
 
     def request(self, action: Action) -> None:
         """Do this to the line after the last word, unless the caller speaks before.
@@ -166,65 +173,3 @@ class Prompts(Protocol):
 
     def lines(self, name: str, call: CallData) -> tuple[str, ...]:
         """The texts of a prompt, line by line: `fillers`, `silence`, `goodbye`, `transfer`."""
-
-
-# ── what a call lets others watch ────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class ToolBegun:
-    """A tool has started."""
-
-    id: str
-    name: str
-    arguments: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolFinished:
-    """A tool has ended. `result` is what the model reads."""
-
-    id: str
-    name: str
-    result: str
-    outcome: ToolOutcome
-    seconds: float
-
-
-ToolEvent = ToolBegun | ToolFinished
-
-
-@dataclass(frozen=True, slots=True)
-class TurnBegan:
-    """A reply has been started."""
-
-    stream_id: int | str
-
-
-TurnOutcome = Literal[
-    "complete", "empty", "failed", "interrupted", "superseded", "hung_up", "dropped"
-]
-
-
-@dataclass(frozen=True, slots=True)
-class TurnEnded:
-    """A reply is over, one way or another."""
-
-    stream_id: int | str
-    outcome: TurnOutcome
-    said: str
-    """What was sent to be spoken."""
-    first_word: float | None
-    """Seconds from the request to the first word; None if there was none."""
-    failure: str | None = None
-    """Kind of failure, from a fixed set."""
-
-
-CallEvent = ToolEvent | TurnBegan | TurnEnded
-
-
-class Observer(Protocol):
-    """Somebody who watches calls. Must not block or raise."""
-
-    def __call__(self, call: CallData, event: CallEvent) -> None:
-        """Take note of an event."""

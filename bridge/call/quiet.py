@@ -14,13 +14,13 @@ class Quiet:
 
     def __init__(
         self,
-        after: float,
+        after: Callable[[], float],
         ladder: Callable[[], Sequence[str]],
         speak: Callable[[str, bool], Awaitable[None]],
         busy: Callable[[], bool],
     ) -> None:
         self._after = after
-        """Seconds; 0 switches it off."""
+        """Gives seconds; 0 switches it off."""
         self._ladder = ladder
         self._speak = speak
         """Gets a line, and whether it is the last."""
@@ -31,7 +31,7 @@ class Quiet:
     def begin(self) -> None:
         """The caller has heard the end of something: from now on it is their turn."""
         self.pause()
-        if self._after > 0:
+        if self._after() > 0:
             task = asyncio.create_task(self._climb(), name="quiet")
             self._waiting.add(task)
             task.add_done_callback(self._waiting.discard)
@@ -53,17 +53,17 @@ class Quiet:
             await asyncio.wait(self._waiting)
 
     async def _climb(self) -> None:
-        pause = self._after
+        pause = self._after()
         while True:
             await asyncio.sleep(pause)
             ladder = self._ladder()
             if self._step >= len(ladder):
                 return
             if self._busy():
-                pause = self._after
+                pause = self._after()
                 continue
             line = ladder[self._step]
             self._step += 1
             await self._speak(line, self._step == len(ladder))
             # Millis may not report the end of this line: the stream had its end already.
-            pause = playing_time(line) + self._after
+            pause = playing_time(line) + self._after()

@@ -7,7 +7,9 @@ from typing import Literal
 
 from bridge.call.ahead import ThinkAhead
 from bridge.call.deadair import Patience
-from bridge.call.ports import Agent, Observer, Prompts
+from bridge.call.earlier import Earlier, NoEarlier
+from bridge.call.events import CallData, NoRecord, Observer, Record
+from bridge.call.ports import Agent, Prompts
 from bridge.call.sessions import Sessions
 from bridge.speech import Lexicon
 
@@ -16,12 +18,23 @@ Greeting = Literal["template", "model", "off"]
 
 @dataclass(frozen=True, slots=True)
 class CallSetup:
-    """What every call of a bridge shares. The callables give what is loaded now."""
+    """What the calls of one persona share. The callables give what is loaded now."""
 
     agent: Callable[[], Agent]
     prompts: Callable[[], Prompts]
     lexicon: Callable[[], Lexicon]
     observe: Observer
+    persona: str = "default"
+    choose: "Callable[[CallData], CallSetup] | None" = None
+    """Finds the persona that a call is for, once Millis has told; None if it is known before."""
+    record: Callable[[], Record] = NoRecord
+    """Opens the record of a conversation."""
+    earlier: Earlier = field(default_factory=NoEarlier)
+    """Reads of the conversations before."""
+    memory_tokens: int = 1000
+    """Of an earlier call, what the model reads."""
+    continuation: Counter[str] = field(default_factory=Counter)
+    """How going on from earlier calls went, by `recall.COUNTS`."""
     dropped: Counter[str] = field(default_factory=Counter)
     """Messages that were not acted on, by reason: here `duplicate` and `stale` requests."""
     ahead: Counter[str] = field(default_factory=Counter)

@@ -12,23 +12,23 @@ from typing import Any, Literal, TypeVar
 
 import structlog
 
+from bridge.call.account import Account
 from bridge.call.deadair import Fillers, Patience, keep_company
 from bridge.call.delivery import Delivery, Manner, now
-from bridge.call.farewell import withdrawn
-from bridge.call.ledger import Entry, Ledger, ToolUse
-from bridge.call.notes import BROKEN_OFF, WITHDRAWN
-from bridge.call.ports import (
-    Action,
-    AnswerFull,
+from bridge.call.events import (
     CallEvent,
-    Line,
+    ModelAnswered,
     ToolBegun,
     ToolFinished,
     TurnBegan,
     TurnEnded,
     TurnOutcome,
-    Voice,
 )
+from bridge.call.farewell import withdrawn
+from bridge.call.ledger import Entry, Identify, Ledger, ToolOutcome, ToolUse, plain, user_lines
+from bridge.call.notes import BROKEN_OFF, WITHDRAWN
+from bridge.call.ports import Action, AnswerFull, Line, Voice
+from bridge.call.questions import take_answer
 from bridge.call.toolruns import ToolRuns
 from bridge.errors import AgentError, CallClosed, ToolError
 
@@ -52,7 +52,7 @@ class TurnSetup:
     tools: ToolRuns
     ledger: Ledger
     fillers: Fillers
-    tell: Callable[[CallEvent], None]
+    account: Account
     act: Callable[["Turn", Action], None]
     """Carry out what a turn wants done to the line, once it has been sent to its end."""
     apology: Callable[[], str]
@@ -97,8 +97,12 @@ class Turn:
         """Set once it does, or never will."""
         self._early: list[CallEvent] = []
         """What happened before Millis asked: told once it does, else never."""
+        self._announced_at: float | None = None
+        """When the first text was spoken that is neither the model's own nor a filler."""
+        self._model_began: float | None = None
+        """When the model gave its first sign of life."""
         if stream_id is not None:
-            self._decide(stream_id)
+            self._decide(stream_id, ahead=False)
         self._speaking = asyncio.create_task(self._speak(reply), name=f"speak {stream_id}")
         self._company = asyncio.create_task(self._keep_company(), name=f"company {stream_id}")
         self._ending = asyncio.create_task(self._end(), name=f"end {stream_id}")
@@ -124,17 +128,20 @@ class Turn:
         self.stream_id = stream_id
         self._began = now()
         self._delivery.release(stream_id)
-        self._decide(stream_id)
+        self._decide(stream_id, ahead=True)
 
-    def _decide(self, stream_id: int | str) -> None:
+    def _decide(self, stream_id: int | str, *, ahead: bool) -> None:
         self._asked_for.set()
         self._decided.set()
-        for event in (TurnBegan(stream_id), *self._early):
-            self._setup.tell(event)
+        lines = user_lines(self.entry.transcript)
+        asked = lines[-1] if lines else ""
+        began = TurnBegan(stream_id, self.entry.number, asked, self.entry.place, ahead)
+        for event in (began, *self._early):
+            self._setup.account.tell(event)
 
     def _tell(self, event: CallEvent) -> None:
         if self._asked_for.is_set():
-            self._setup.tell(event)
+            self._setup.account.tell(event)
         else:
             self._early.append(event)
 
@@ -163,6 +170,20 @@ class Turn:
     # ── what the agent may do: ports.Voice ───────────────────────────────────────────────────────
 
     @property
+    def turn(self) -> int:
+        """Number of the reply in its call."""
+        return self.entry.number
+
+    def model_began(self) -> None:
+        """The model has given its first sign of life."""
+        if self._model_began is None:
+            self._model_began = now()
+
+    def model_answered(self, message: ModelAnswered) -> None:
+        """A message of the model's is complete."""
+        self._tell(message)
+
+    @property
     def sent(self) -> int:
         """Characters of the model's own words that have left, or are held for the caller."""
         return self._delivery.sent
@@ -184,6 +205,11 @@ class Turn:
     async def announce(self, text: str) -> None:
         """Speak a whole text of its own, now, beside the model's message."""
         self._delivery.announced = True
+        await self._announce(text)
+
+    async def _announce(self, text: str) -> None:
+        if self._announced_at is None:
+            self._announced_at = now()
         await self._delivery.announce(text)
 
     async def certain(self) -> None:
@@ -195,9 +221,9 @@ class Turn:
         if self._silence is not None:
             await asyncio.Event().wait()
 
-    def same_use(self, name: str, identity: str) -> ToolUse | None:
+    def same_use(self, name: str, identity: str, identify: Identify) -> ToolUse | None:
         """An equal use of a tool that the caller knows nothing of yet."""
-        return self._setup.ledger.same_use(name, identity)
+        return self._setup.ledger.same_use(name, identity, identify)
 
     def read(self, use: ToolUse) -> None:
         """The model reads the result of an equal use."""
@@ -211,26 +237,37 @@ class Turn:
         arguments: Mapping[str, Any],
         identity: str | None,
         filler: str,
+        policy: str = "",
         limit: float = 0.0,
     ) -> asyncio.Task[T]:
         """Note the use of a tool, and run it in a task that the call owns."""
         use = self._setup.ledger.use(self.entry, name, arguments, identity)
         if filler:
             self._fillers[use.id] = filler
-        self._tell(ToolBegun(use.id, name, arguments))
+        self._tell(ToolBegun(use.id, name, arguments, self.turn, policy))
         use.task = task = self._setup.tools.start(run(use), limit)
         return task
 
-    def finish_tool(self, use: ToolUse, finished: ToolFinished) -> None:
+    def finish_tool(self, use: ToolUse, result: str, outcome: ToolOutcome, seconds: float) -> None:
         """Note how the use of a tool ended, also after an interrupt."""
-        use.result, use.outcome, use.task = finished.result, finished.outcome, None
+        use.result, use.outcome, use.task = result, outcome, None
         use.late = self._stopping
         if not use.late:
             self.entry.knows.append(use)
         self._fillers.pop(use.id, None)
         if self._stopping:
             withdrawn(self.entry)  # it may have asked for an action just before
-        self._tell(finished)
+        self._tell(ToolFinished(use.id, use.name, result, outcome, seconds, self.turn))
+
+    async def ask(self, use: ToolUse, question: str) -> None:
+        """Ask the caller whether this may be done, as the last words of the reply."""
+        before = len(self._delivery.said)
+        await self.announce(question)
+        use.question, use.asked_at = plain(self._delivery.said[before:]), now()
+
+    def agreed(self, name: str, identity: str) -> bool:
+        """Whether this reply answers a yes to that question about an equal use; true once."""
+        return take_answer(self._setup.ledger.entries, self.entry, name, identity, now())
 
     def request(self, action: Action) -> None:
         """Do this to the line after the last word, unless the caller speaks before.
@@ -256,7 +293,8 @@ class Turn:
             await keep_company(self._delivery, self._setup.patience, self._pick_filler)
 
     def _pick_filler(self) -> str:
-        return self._setup.fillers.pick(tuple(self._fillers.values()))
+        own = "\n".join(self._fillers.values()).splitlines()
+        return self._setup.fillers.pick([line for line in own if line.strip()])
 
     async def _end(self) -> None:
         await asyncio.wait({self._speaking})
@@ -276,9 +314,9 @@ class Turn:
             withdrawn(self.entry, BROKEN_OFF)
         try:
             if text := self._last_words(failure):
-                await self._delivery.announce(text)
+                await self._announce(text)
         finally:
-            await self._send_ending()
+            await self._send_ending(failure)
         if self._action is not None and self._silence is None:
             self._setup.act(self, self._action)
 
@@ -290,27 +328,46 @@ class Turn:
             return ""
         return self._setup.parting(self._action) if self._action is not None else self._if_empty()
 
-    async def _send_ending(self) -> None:
+    async def _send_ending(self, failure: str | None) -> None:
         await self._delivery.finish()
         if self._silence is not None:
             return
         # Noted first: Millis may report the end of playback while the socket holds up this task.
         self.entry.said, self.entry.whole = self._delivery.said, True
+        self._secure(failure)
         try:
             await self._delivery.end()
         except CallClosed:
             self.entry.whole = False
             raise
 
+    def _secure(self, failure: str | None) -> None:
+        """Have the turn on record: what Millis knows to be over must not be lost."""
+        if self.stream_id is not None:
+            self._setup.account.secure(self._ended(self.stream_id, failure))
+
     def _record(self, failure: str | None) -> None:
+        self.entry.said, self.entry.over = self._delivery.said, True
+        if self.stream_id is not None:
+            self._tell(self._ended(self.stream_id, failure))
+
+    def _ended(self, stream_id: int | str, failure: str | None) -> TurnEnded:
         delivery = self._delivery
-        self.entry.said, self.entry.over = delivery.said, True
-        if self.stream_id is None:
-            return
-        waited = None if delivery.first_at is None else max(0.0, delivery.first_at - self._began)
-        self._tell(
-            TurnEnded(self.stream_id, self._outcome(failure), delivery.said, waited, failure)
+        return TurnEnded(
+            stream_id,
+            self.turn,
+            self._outcome(failure),
+            delivery.said,
+            first_word=self._since_asked(delivery.first_at),
+            first_token=self._since_asked(self._model_began),
+            first_frame=self._since_asked(_earlier(delivery.first_at, self._announced_at)),
+            last_frame=self._since_asked(delivery.last_at if delivery.said else None),
+            failure=failure,
         )
+
+    def _since_asked(self, at: float | None) -> float | None:
+        """Seconds since Millis asked; what was there before, was there at once."""
+        return None if at is None else max(0.0, at - self._began)
 
     def _failure(self) -> str | None:
         """What went wrong, as a word from a fixed set; logs what nobody else has."""
@@ -336,3 +393,7 @@ class Turn:
         if failure is not None:
             return "failed"
         return "complete" if self._delivery.said.strip() else "empty"
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else min(one, other)

@@ -4,22 +4,20 @@
 import json
 import sys
 from io import TextIOWrapper
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from bridge import __version__
+from bridge.cli import calls, given
 from bridge.errors import SettingsError
-
-if TYPE_CHECKING:
-    from bridge.settings import Settings
 
 app = typer.Typer(
     help="Answer Millis AI phone calls with your own LangChain agent.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+_db = typer.Typer(no_args_is_help=True, help="Look after the database of the record.")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (BRIDGE_HOST).")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on (BRIDGE_PORT).")]
@@ -30,11 +28,23 @@ Metadata = Annotated[
     typer.Option(metavar="KEY=VALUE", help="Metadata of the call; repeatable, or a JSON object."),
 ]
 
+_REPLAY: Final = (
+    "Play a recorded caller to today's prompts, tools and model, and show what differs.\n\n"
+    "A bridge in this process answers; nothing is kept of it. Every turn is asked as it was then, "
+    "after the recorded conversation, and silence is skipped.\n\n"
+    "Tools that only read are run. Of one with side effects, a call equal to a recorded one gets "
+    "the recorded result, after as long as then; any other is not run, and the model is told so. "
+    "--recorded gives the model's recorded answers at the speed that they had.\n\n"
+    "Exit code 0: nothing differs. 1: other tools were used, or with another outcome; a turn fails "
+    "that did not, or is missing; with --recorded, other words were said. Without it, a model may "
+    "choose its words. 2: the call cannot be replayed, such as one of which only metadata was kept."
+)
+
 
 @app.command()
 def serve(host: Host = None, port: Port = None, model: Model = None) -> None:
     """Start the server that Millis dials."""
-    settings = _settings(host=host, port=port, model=model)  # first: what is wrong is said at once
+    settings = given.settings(host=host, port=port, model=model)  # first: say what is wrong
     from bridge.cli.serve import serve
 
     serve(settings)
@@ -62,7 +72,7 @@ def chat(
     """Play Millis in the terminal: type to the agent and read its words as they come."""
     if url and model:
         raise typer.BadParameter("a bridge that runs has its own model", param_hint="--model")
-    settings, data = _settings(model=model), _metadata(metadata)
+    settings, data = given.settings(model=model), _metadata(metadata)
     from bridge.cli.chat import Call, chat
 
     call = Call(agent_id, session_id, data, caller)
@@ -70,12 +80,26 @@ def chat(
 
 
 @app.command()
-def tools(as_json: Json = False) -> None:
+def tools(
+    as_json: Json = False,
+    persona: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Show what this persona may use.")
+    ] = None,
+) -> None:
     """Show the tools that load, and what keeps the others from it."""
-    settings = _settings()
+    settings = given.settings()
     from bridge.cli.tools import tools
 
-    raise SystemExit(tools(settings, as_json=as_json))
+    raise SystemExit(tools(settings, as_json=as_json, persona=persona))
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the providers of models: what is installed, what a missing one needs, which is used."""
+    settings = given.settings()
+    from bridge.cli.models import models
+
+    models(settings, as_json=as_json)
 
 
 @app.command()
@@ -84,7 +108,71 @@ def doctor(metadata: Metadata = None, as_json: Json = False) -> None:
     data = _metadata(metadata)
     from bridge.cli.doctor import doctor
 
-    raise SystemExit(doctor(_settings, data, as_json=as_json))
+    raise SystemExit(doctor(given.settings, data, as_json=as_json))
+
+
+@app.command(help=_REPLAY)
+def replay(  # noqa: PLR0913 - as many as can be typed
+    session: Annotated[
+        str,
+        typer.Argument(metavar="SESSION", help="Session of the call, or the bridge's id of it."),
+    ],
+    *,
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="Against the model's recorded answers.")
+    ] = False,
+    model: Annotated[str | None, typer.Option(help="Against this model, as provider:name.")] = None,
+    live_tools: Annotated[
+        bool,
+        typer.Option(
+            "--live-tools",
+            help="Really run tools with side effects: what was ordered is ordered again.",
+        ),
+    ] = False,
+    interrupts: Annotated[
+        Literal["words", "time"],
+        typer.Option(
+            help="Speak over an answer after as much of it was said as then (before its first "
+            "word: after as long as then), or always after as long as then."
+        ),
+    ] = "words",
+    real_time: Annotated[
+        bool, typer.Option("--real-time", help="Keep the silence between turns.")
+    ] = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Give recorded answers and results at once.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Play a recorded caller to today's bridge."""
+    if recorded and model:
+        raise typer.BadParameter("recorded answers need no model", param_hint="--model")
+    settings = given.settings(model=model)
+    from bridge.cli.rehearser import Manner
+    from bridge.cli.replay import replay
+
+    manner = Manner(
+        recorded=recorded,
+        model=model,
+        live_tools=live_tools,
+        fast=fast,
+        real_time=real_time,
+        interrupts=interrupts,
+    )
+    raise SystemExit(replay(settings, session, manner, as_json=as_json))
+
+
+@_db.command()
+def upgrade() -> None:
+    """Bring the tables up to date, as `bridge serve` does when it starts."""
+    settings = given.settings()
+    from bridge.cli.db import upgrade
+
+    raise SystemExit(upgrade(settings))
+
+
+app.add_typer(calls.commands, name="calls")
+app.add_typer(_db, name="db")
 
 
 def _version(wanted: bool) -> None:
@@ -100,15 +188,6 @@ def _options(
     ] = False,
 ) -> None:
     """Options before the command."""
-
-
-def _settings(**overrides: object) -> "Settings":
-    from dotenv import load_dotenv
-
-    from bridge.settings import load_settings
-
-    load_dotenv(Path(".env"))
-    return load_settings(**{name: value for name, value in overrides.items() if value is not None})
 
 
 def _metadata(items: list[str] | None) -> dict[str, Any]:

@@ -12,17 +12,21 @@ from typing import Any, Final
 import orjson
 from rich.console import Console
 
-from bridge.cli.tools import load_tools, unknown_tables
-from bridge.doctor import Finding, check_models, check_port, check_prompts
+from bridge.cli.doctor_record import check_record
+from bridge.cli.tools import load_tools, missing, name_missing, unknown_tables
+from bridge.doctor import Finding, check_models, check_personas, check_port, check_prompts
 from bridge.errors import SettingsError
 from bridge.local.page import say
 from bridge.local.plain import plain
 from bridge.logs import configure_logs
-from bridge.settings import FILE, LOOPBACK, Settings, unknown_variables
+from bridge.settings import FILE, LOOPBACK, Settings
+from bridge.settings.reading import unknown_variables
 
 _SECRET: Final = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|BASE_URL|API_BASE|DSN")
 _SHORTEST_SECRET: Final = 4
 _SHORT_TOKEN: Final = 16
+_REMEDY_FILE: Final = "correct the file; `bridge tools` shows what is loaded"
+_REMEDY_MCP: Final = f"see that the server runs, or correct its table in {FILE}"
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
@@ -35,7 +39,7 @@ def doctor(read: Callable[[], Settings], metadata: Mapping[str, Any], *, as_json
     except SettingsError as error:
         findings = [Finding("problem", "settings", str(error), f"correct {FILE} or the variable")]
     else:
-        secrets |= {*_secrets_around(), *settings.tokens}
+        secrets |= {*_secrets_around(), *settings.secrets}
         with contextlib.redirect_stdout(sys.stderr):  # a tool file may print while it loads
             findings = asyncio.run(_examine(settings, metadata))
     _show([_without(secrets, finding) for finding in findings], as_json=as_json)
@@ -47,7 +51,9 @@ async def _examine(settings: Settings, metadata: Mapping[str, Any]) -> list[Find
         *_check_settings(),
         *await check_models(settings),
         *await check_prompts(settings, metadata),
+        *await check_personas(settings, metadata),
         *await _check_tools(settings),
+        *await check_record(settings),
         _check_token(settings),
         await check_port(settings),
     ]
@@ -66,19 +72,22 @@ def _check_settings() -> list[Finding]:
 
 
 async def _check_tools(settings: Settings) -> list[Finding]:
-    toolbox = await load_tools(settings)
+    try:
+        toolbox = await load_tools(settings)
+    except SettingsError as error:
+        return [Finding("problem", "tools", str(error))]
     findings = []
     for failure in toolbox.failures:
         if failure.file == settings.tools_dir:
             findings.append(Finding("warning", "tools", str(failure)))
         else:
-            remedy = "correct the file; `bridge tools` shows what is loaded"
+            remedy = _REMEDY_MCP if failure.file == FILE else _REMEDY_FILE
             findings.append(Finding("problem", "tools", str(failure), remedy))
     remedy = f"correct the name, or remove the table from {FILE}"
-    findings += [
-        Finding("problem", "tools", unknown, remedy)
-        for unknown in unknown_tables(settings, toolbox)
-    ]
+    wrong = unknown_tables(settings, toolbox)
+    for name, persona in settings.personas.items():
+        wrong += [name_missing(name, tool) for tool in missing(persona.allow or (), toolbox)]
+    findings += [Finding("problem", "tools", one, remedy) for one in wrong]
     if not findings:
         names = ", ".join(tool.name for tool in toolbox.tools)
         findings.append(Finding("ok", "tools", names or "none in the folder"))

@@ -13,12 +13,13 @@ from rich.markup import escape
 from bridge import __version__
 from bridge.app import Bridge
 from bridge.logs import configure_logs
-from bridge.settings import DEFAULT_MODEL, DEMO, Settings, unknown_variables
+from bridge.settings import DEFAULT_MODEL, DEMO, Settings
+from bridge.settings.reading import unknown_variables
 
 
 def serve(settings: Settings) -> None:
     """Serve calls; SIGTERM or Ctrl-C ends it with code 0."""
-    configure_logs(settings.log_level, settings.log_format, settings.tokens)
+    configure_logs(settings.log_level, settings.log_format, settings.secrets)
     asyncio.run(_serve(settings))
 
 
@@ -41,14 +42,14 @@ def _welcome(bridge: Bridge) -> None:
     console.print(f"[bold]millis-bridge {__version__}[/bold] is listening")
     for label, text in (
         ("model", _model(bridge)),
-        ("tools", _names(tool.name for tool in bridge.tools.current.tools)),
+        ("tools", _names(tool.name for tool in bridge.toolbox.current.tools)),
         ("prompts", _names(sorted(bridge.prompts.current.templates))),
         ("Millis", f"ws://{address}/millis{secret}  (from outside: wss://YOUR-HOST/…)"),
         ("health", f"http://{address}/healthz"),
         ("talk", f"[bold]{_command()} chat[/bold]  in a second terminal"),
     ):
         console.print(f"  {label:<8} {text}")
-    toolbox, prompts = bridge.tools.current, bridge.prompts.current
+    toolbox, prompts = bridge.toolbox.current, bridge.prompts.current
     for failure in (*toolbox.failures, *prompts.failures):
         console.print(f"[red]not loaded[/red] {escape(str(failure))}")
     for name in unknown_variables():
@@ -57,8 +58,8 @@ def _welcome(bridge: Bridge) -> None:
 
 
 def _model(bridge: Bridge) -> str:
-    names = " → ".join(model.name for model in bridge.models)
-    if bridge.models[0].name != DEMO:
+    names = " → ".join(model.name for model in bridge.personas.default.models)
+    if bridge.personas.default.models[0].name != DEMO:
         return names
     return (
         "demo: built in, without a key or a network, and not a real language model\n"

@@ -5,30 +5,43 @@ import contextlib
 import difflib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 from langchain_core.tools import BaseTool
 from rich.console import Console
 
-from bridge.agent.policy import policy_of
+from bridge.agent.policy import Policy, policy_of
+from bridge.errors import SettingsError
 from bridge.local.page import say
 from bridge.logs import configure_logs
 from bridge.plugins.shelf import ToolShelf
 from bridge.plugins.threads import ToolThreads
 from bridge.plugins.toolbox import Toolbox
 from bridge.settings import FILE, Settings
+from bridge.settings.tables import DEFAULT_PERSONA
+from bridge.tooling import joined, mcp_servers
 
 
-def tools(settings: Settings, *, as_json: bool) -> int:
-    """Load the tools as the server would and show them; 1 if something is wrong."""
+def tools(settings: Settings, *, as_json: bool, persona: str | None = None) -> int:
+    """Load the tools as the server would and show them; 1 if something is wrong.
+
+    Raises:
+        SettingsError: there is no such persona.
+    """
+    allow, settings = _for_persona(settings, persona)
     configure_logs(
-        "debug" if settings.log_level == "debug" else "error", settings.log_format, settings.tokens
+        "debug" if settings.log_level == "debug" else "error", settings.log_format, settings.secrets
     )
     with contextlib.redirect_stdout(sys.stderr):  # a tool file may print while it loads
         toolbox = asyncio.run(load_tools(settings))
     unknown = unknown_tables(settings, toolbox)
+    if allow is not None:
+        unknown += [name_missing(persona, name) for name in missing(allow, toolbox)]
+        allowed = tuple(tool for tool in toolbox.tools if tool.name in allow)
+        toolbox = replace(toolbox, tools=allowed)
     if as_json:
         report = _as_json(settings, toolbox, unknown)
         sys.stdout.write(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n")
@@ -38,8 +51,15 @@ def tools(settings: Settings, *, as_json: bool) -> int:
 
 
 async def load_tools(settings: Settings) -> Toolbox:
-    """Load the tools folder once."""
-    return await ToolShelf(settings.tools_dir, threads=ToolThreads(settings.tool_threads)).reload()
+    """Load the tools folder once, and ask the MCP servers once.
+
+    Raises:
+        SettingsError: there are servers, and nothing to speak to them with.
+    """
+    shelf = ToolShelf(settings.tools_dir, threads=ToolThreads(settings.tool_threads))
+    await shelf.reload()
+    async with mcp_servers(settings) as servers:
+        return joined(shelf, servers).current
 
 
 def unknown_tables(settings: Settings, toolbox: Toolbox) -> list[str]:
@@ -48,13 +68,35 @@ def unknown_tables(settings: Settings, toolbox: Toolbox) -> list[str]:
     return [
         f"{FILE}: [tools.{name}] names no tool that is loaded{_suggestion(name, names)}"
         for name in settings.tools
-        if name not in names
+        if name not in names and not toolbox.may_come(name)
     ]
 
 
 def _suggestion(name: str, names: list[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     return f" (did you mean {near[0]}?)" if near else ""
+
+
+def missing(allow: Collection[str], toolbox: Toolbox) -> list[str]:
+    """Tools that a persona names and that are not loaded, nor those of a server that is away."""
+    names = {tool.name for tool in toolbox.tools}
+    return [name for name in allow if name not in names and not toolbox.may_come(name)]
+
+
+def name_missing(persona: str | None, tool: str) -> str:
+    """Say which persona names a tool that is not there."""
+    return f"{FILE}: [personas.{persona}] names the tool {tool!r}, which is not loaded"
+
+
+def _for_persona(
+    settings: Settings, persona: str | None
+) -> tuple[Collection[str] | None, Settings]:
+    if persona in (None, DEFAULT_PERSONA):
+        return None, settings
+    if persona not in settings.personas:
+        known = ", ".join((DEFAULT_PERSONA, *settings.personas))
+        raise SettingsError(f"no persona {persona!r}: there are {known}")
+    return settings.personas[persona].allow, settings.of_persona(persona)
 
 
 # ── for machines ─────────────────────────────────────────────────────────────────────────────────
@@ -91,15 +133,20 @@ def _schema(tool: Any) -> dict[str, Any]:
 
 def _policy(settings: Settings, tool: BaseTool) -> dict[str, Any]:
     """How the bridge treats a tool, with nothing left to a default."""
-    table = settings.tools.get(tool.name)
-    policy = policy_of(tool, table.model_dump(exclude_none=True) if table else None)
+    policy = _policy_of(settings, tool)
     return {
         "read_only": policy.read_only,
         "timeout": policy.timeout or settings.tool_timeout,
         "on_interrupt": "cancel" if policy.stops else "finish",
         "once": policy.guarded,
         "filler": policy.filler,
+        "confirm": policy.confirm,
     }
+
+
+def _policy_of(settings: Settings, tool: BaseTool) -> Policy:
+    table = settings.tools.get(tool.name)
+    return policy_of(tool, table.model_dump(exclude_none=True) if table else None)
 
 
 # ── for people ───────────────────────────────────────────────────────────────────────────────────
@@ -108,8 +155,9 @@ def _policy(settings: Settings, tool: BaseTool) -> dict[str, Any]:
 def _show(settings: Settings, toolbox: Toolbox, unknown: list[str]) -> None:
     console = Console(highlight=False)
     for tool in toolbox.tools:
-        policy = _policy(settings, tool)
-        rest = f"  {toolbox.files[tool.name]} · up to {policy['timeout']:g} s"
+        policy = _policy_of(settings, tool)
+        seconds = policy.timeout or settings.tool_timeout
+        rest = f"  {toolbox.files[tool.name]} · up to {seconds:g} s"
         say(console, tool.name, rest, style="bold")
         say(console, "  ", _first_line(tool.description))
         say(console, "  ", _in_words(policy))
@@ -123,16 +171,10 @@ def _show(settings: Settings, toolbox: Toolbox, unknown: list[str]) -> None:
         say(console, "problem  ", str(problem), style="red")
 
 
-def _in_words(policy: Mapping[str, Any]) -> str:
-    words = [
-        "reads only" if policy["read_only"] else "has side effects",
-        "stops when the caller speaks" if policy["on_interrupt"] == "cancel" else "runs to its end",
-    ]
-    if policy["once"]:
-        words.append("once until its outcome was heard")
-    if policy["filler"]:
-        words.append(f"filler: {policy['filler']}")
-    return "policy: " + " · ".join(words)
+def _in_words(policy: Policy) -> str:
+    filler = " / ".join(policy.filler.splitlines())
+    asks = f": {policy.confirm}" if policy.confirm else ""
+    return f"policy: {policy.in_words}{asks}" + (f" · filler: {filler}" if filler else "")
 
 
 def _first_line(description: str) -> str:

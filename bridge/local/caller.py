@@ -47,13 +47,13 @@ class Caller:
         *,
         token: str = "",
         session_id: str | None = None,
-        stream_id: int = 1,
+        stream_id: int | None = 1,
         **about: Any,
     ) -> AsyncIterator[Self]:
         """Call a bridge and hang up when the block is left.
 
         `about` is what Millis tells of the call: `agent_id`, `call_sid`, `metadata`, `voip` (as
-        `{"from": …, "to": …}`). `token` goes into a Bearer header.
+        `{"from": …, "to": …}`). `token` goes into a Bearer header. No `stream_id`: no greeting.
 
         Raises:
             CallRefused: there is no bridge, or it does not take the call.
@@ -106,16 +106,12 @@ class Caller:
         Raises:
             LineLost: the connection is gone.
         """
-        newest = self._newest
-        if not newest.over:
-            newest.silence("superseded")
         self._said.append(text)
         lines = [{"role": line.role, "content": line.content} for line in self.transcript]
-        answer = self._expect(newest.stream_id + 1)
-        data = {"stream_id": answer.stream_id, "transcript": lines}
-        await self._send({"type": "stream_request", "data": data})
-        await self._fence(newest)
-        return answer
+        stream_id = self._newest.stream_id + 1
+        data = {"stream_id": stream_id, "transcript": lines}
+        await self.tell({"type": "stream_request", "data": data})
+        return self.answers[stream_id]
 
     async def interrupt(self) -> None:
         """Speak over the newest answer: what comes of it from now on is not heard.
@@ -123,10 +119,7 @@ class Caller:
         Raises:
             LineLost: the connection is gone.
         """
-        answer = self._newest
-        answer.silence("interrupted")
-        await self._send({"type": "interrupt", "stream_id": answer.stream_id})
-        await self._fence(answer)
+        await self.tell({"type": "interrupt", "stream_id": self._newest.stream_id})
 
     async def played(self, answer: Answer) -> None:
         """Tell the bridge that all of an answer has been heard.
@@ -136,6 +129,24 @@ class Caller:
         """
         data = {"session_id": self.session_id, "stream_id": answer.stream_id}
         await self._send({"type": "playback_finished", "data": data})
+
+    async def tell(self, message: Mapping[str, Any], *, answered: bool = True) -> None:
+        """Send a message of Millis's as it is. `answered`: whether a request is to be answered.
+
+        Raises:
+            LineLost: the connection is gone.
+        """
+        before = self._newest if self.answers else None
+        stream_id = _stream_of(message)
+        if message["type"] == "stream_request" and answered and stream_id is not None:
+            if before is not None and not before.over:
+                before.silence("superseded")
+            self._expect(stream_id)
+        elif message["type"] == "interrupt" and before and stream_id in (None, before.stream_id):
+            before.silence("interrupted")
+        await self._send(message)
+        if before is not None:
+            await self._fence(before)
 
     @property
     def close_code(self) -> int | None:
@@ -153,8 +164,9 @@ class Caller:
         self._said.append(answer)
         return answer
 
-    async def _start(self, stream_id: int, about: Mapping[str, Any]) -> None:
-        self._expect(stream_id)
+    async def _start(self, stream_id: int | None, about: Mapping[str, Any]) -> None:
+        if stream_id is not None:
+            self._expect(stream_id)
         empty = {"agent_id": "", "call_sid": None, "metadata": None, "voip": None}
         data = {"stream_id": stream_id, **empty, "session_id": self.session_id, **about}
         await self._send({"type": "start_call", "data": data})
@@ -228,3 +240,9 @@ class Caller:
 
     def _stray(self, kind: Any, stream_id: int | None = None, detail: str = "") -> None:
         self.strays.append(Stray(kind, self._now(), stream_id, detail))
+
+
+def _stream_of(message: Mapping[str, Any]) -> int | None:
+    """The stream that a message of Millis's is about."""
+    stream_id = message.get("stream_id", message.get("data", {}).get("stream_id"))
+    return None if stream_id is None else int(stream_id)

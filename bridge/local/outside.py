@@ -17,7 +17,7 @@ _SIGNS: Final = {"status", "version", "model", "tools", "failures", "calls"}
 """What a millis-bridge says of itself."""
 
 Tell = Callable[[str, dict[str, Any]], None]
-"""Gets an event's name and its data, see call.ports."""
+"""Gets an event's name and its data, see call.events."""
 
 
 async def health_of(door: Door) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 import typing
+from collections.abc import Callable
 from types import ModuleType
 
 from langchain_core.tools import BaseTool, StructuredTool, Tool
@@ -31,12 +32,21 @@ def tools_of(module: ModuleType) -> list[BaseTool]:
     tools = list({id(value): value for value in bound if isinstance(value, BaseTool)}.values())
     if not tools:
         raise ToolRefused("no tool found (decorate a function with @tool)")
+    return checked(tools, lambda tool: _line_of(tool, module))
+
+
+def checked(tools: list[BaseTool], line_of: Callable[[BaseTool], int | None]) -> list[BaseTool]:
+    """Return the tools of one file, if all of them are fit for use.
+
+    Raises:
+        ToolRefused: one of them is not.
+    """
     names = [tool.name for tool in tools]
     for tool in tools:
         if reason := _unfit(tool):
-            raise ToolRefused(f"tool {tool.name!r}: {reason}", _line_of(tool, module))
+            raise ToolRefused(f"tool {tool.name!r}: {reason}", line_of(tool))
         if names.count(tool.name) > 1:
-            raise ToolRefused(f"two tools are called {tool.name!r}", _line_of(tool, module))
+            raise ToolRefused(f"two tools are called {tool.name!r}", line_of(tool))
     return tools
 
 

@@ -12,9 +12,11 @@ from types import FrameType
 import structlog
 
 from bridge.plugins.adapt import adapt
-from bridge.plugins.checks import ToolRefused, home_of, tools_of
+from bridge.plugins.checks import ToolRefused, checked, home_of, tools_of
 from bridge.plugins.daemon import DaemonRun, ToolCrashed
 from bridge.plugins.failures import one_line
+from bridge.plugins.millis.aftercall import Spool
+from bridge.plugins.millis.tools import defined_tools
 from bridge.plugins.package import ToolPackage
 from bridge.plugins.sources import Source
 from bridge.plugins.threads import ToolThreads
@@ -37,11 +39,19 @@ class Broken:
 
 
 async def load(
-    package: ToolPackage, source: Source, threads: ToolThreads, *, seconds: float
+    package: ToolPackage,
+    source: Source,
+    threads: ToolThreads,
+    spool: Spool,
+    *,
+    seconds: float,
 ) -> tuple[FoundTool, ...] | Broken:
-    """Import a module in a thread of its own, so that calls go on, and check it whole."""
+    """Import a module in a thread of its own, so that calls go on, and check it whole.
+
+    `spool` takes what its functions have to do after a call.
+    """
     run = DaemonRun(
-        functools.partial(_read_tools, package, source, threads), name=f"load {source.name}"
+        functools.partial(_read_tools, package, source, threads, spool), name=f"load {source.name}"
     )
     try:
         done, _ = await asyncio.wait({run.result}, timeout=seconds)
@@ -58,8 +68,12 @@ async def load(
 
 
 def _read_tools(
-    package: ToolPackage, source: Source, threads: ToolThreads
+    package: ToolPackage, source: Source, threads: ToolThreads, spool: Spool
 ) -> tuple[FoundTool, ...]:
+    if source.is_definition:
+        defined = checked(defined_tools(source.files[source.path], spool), lambda _: None)
+        home = f"{package.name}.{source.name}"
+        return tuple(FoundTool(tool, adapt(tool, threads), home) for tool in defined)
     path_before = list(sys.path)
     try:
         tools = tools_of(package.load(source.name))

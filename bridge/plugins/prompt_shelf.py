@@ -24,9 +24,10 @@ Templates = Mapping[str, PromptTemplate]
 class PromptShelf:
     """Keeps the current prompts of one folder; a file that breaks keeps its last good version."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, built_in: Templates | None = None) -> None:
         self.folder = folder
-        self._built_in = built_in_templates()
+        self._built_in = built_in_templates() if built_in is None else built_in
+        """What is used where the folder has no file of a name."""
         self.current = PromptSet(templates=self._built_in)
         self._root = folder.absolute()
         self._lexicon = LexiconFile(self._root / "lexicon.toml")

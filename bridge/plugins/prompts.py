@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 import structlog
 
-from bridge.call.ports import CallData
+from bridge.call.events import CallData
 from bridge.plugins.failures import PromptFailure
 from bridge.plugins.template import PromptTemplate
-from bridge.plugins.values import as_data, metadata_json, values_of
+from bridge.plugins.values import as_data, as_memory, metadata_json, values_of
 from bridge.speech import Lexicon
 
 log = structlog.get_logger(__name__)
@@ -49,11 +49,16 @@ class PromptSet:
     lexicon: Lexicon = field(default_factory=Lexicon)
     """How words are pronounced, from `lexicon.toml`."""
 
-    def system(self, call: CallData, now: datetime) -> str:
-        """What the model is told about its task, this call and the time."""
+    def system(self, call: CallData, now: datetime, memory: str = "") -> str:
+        """What the model is told about its task, this call and the time.
+
+        `memory`: JSON of what was said and done in an earlier call; empty for none.
+        """
         text = self.render("system", call, now)
         if call.include_metadata_in_prompt and (data := metadata_json(call)) is not None:
             text = f"{text}\n\n{as_data(data)}"
+        if memory:
+            text = f"{text}\n\n{as_memory(memory)}"
         return text
 
     def greeting(self, call: CallData) -> str:

@@ -10,6 +10,7 @@ import structlog
 from bridge.plugins.daemon import DaemonRun
 from bridge.plugins.failures import ToolFailure, one_line
 from bridge.plugins.loading import Broken, load
+from bridge.plugins.millis.aftercall import NoSpool, Spool
 from bridge.plugins.package import ToolPackage
 from bridge.plugins.sources import Source, Unreadable, neighbours, scan
 from bridge.plugins.threads import ToolThreads
@@ -28,13 +29,16 @@ class ToolShelf:
         threads: ToolThreads,
         reserved: frozenset[str] = frozenset(),
         import_timeout: float = 10.0,
+        spool: Spool | None = None,
     ) -> None:
+        """Load nothing yet. `spool` takes what functions have to do after a call."""
         self.folder = folder
         self.current = Toolbox()
         self._root = folder.absolute()
         self._threads = threads
         self._reserved = reserved
         self._import_timeout = import_timeout
+        self._spool = spool or NoSpool()
         self._package = ToolPackage(self._root)
         self._one_at_a_time = asyncio.Lock()
         self._sources: dict[str, Source] = {}
@@ -107,7 +111,9 @@ class ToolShelf:
             self._broken.pop(name, None)
 
     async def _load_one(self, source: Source) -> LoadedFile | Broken:
-        outcome = await load(self._package, source, self._threads, seconds=self._import_timeout)
+        outcome = await load(
+            self._package, source, self._threads, self._spool, seconds=self._import_timeout
+        )
         if isinstance(outcome, Broken):
             self._package.take_out({source.name})  # neighbours must not find half a module
             return outcome

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from importlib.util import resolve_name
 from pathlib import Path
 
+DEFINITION = ".millis.json"
+"""How the name of a file ends that holds functions as Millis defines them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -30,6 +33,11 @@ class Source:
     def is_package(self) -> bool:
         """Whether it is a folder of files."""
         return self.path.name == "__init__.py"
+
+    @property
+    def is_definition(self) -> bool:
+        """Whether it is no Python, but functions as Millis defines them."""
+        return self.path.name.endswith(DEFINITION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ def _modules(folder: Path) -> Iterator[Path]:
     for entry in folder.iterdir():
         if entry.name.startswith(".") or entry.name == "__init__.py":
             continue  # hidden files include editors' lock files, such as Emacs's .#clock.py
-        if entry.suffix == ".py" and entry.is_file():
+        if entry.name.endswith((".py", DEFINITION)) and entry.is_file():
             yield entry
         elif (entry / "__init__.py").is_file() and not _holds(entry, folder):
             yield entry / "__init__.py"
@@ -81,7 +89,7 @@ def _read(path: Path) -> Source:
     for file, content in files.items():
         digest.update(f"{file}\0{len(content)}\0".encode(errors="surrogateescape"))
         digest.update(content)
-    stem = path.parent.name if is_package else path.stem
+    stem = path.parent.name if is_package else path.name.removesuffix(path.suffix)
     return Source(stem.replace(".", "_"), path, files, digest.digest())
 
 
@@ -98,6 +106,7 @@ def neighbours(source: Source) -> frozenset[str]:
     return frozenset(
         name
         for path, content in source.files.items()
+        if not source.is_definition
         for name in _neighbours_in(content, _package_of(source, path))
     )
 

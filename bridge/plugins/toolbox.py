@@ -20,6 +20,14 @@ class Toolbox:
     failures: tuple[ToolFailure, ...] = ()
     files: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}))
     """Which file each tool comes from, by the tool's name."""
+    away: frozenset[str] = frozenset()
+    """Tools of servers that are not there just now."""
+    more_may_come: bool = False
+    """Whether there is a server of which nobody knows what it has."""
+
+    def may_come(self, name: str) -> bool:
+        """Whether a tool that is not there may belong to a server that is away."""
+        return self.more_may_come or name in self.away
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,20 @@ FINDINGS: web.AppKey[Findings] = web.AppKey("findings", Callable)  # type: ignor
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """Alive: always 200 while the loop runs; `degraded` names what did not load."""
+    """Alive: always 200 while the loop runs; `degraded` if something did not load, or is away."""
     board = request.app[SWITCHBOARD]
     findings = request.app[FINDINGS]()
     body = {
-        "status": "degraded" if findings["failures"] else "ok",
+        "status": "degraded" if findings["failures"] or _ailing(findings) else "ok",
         **findings,
         "calls": len(board.live),
         "dropped_frames": dict(board.dropped),
     }
     return web.Response(body=orjson.dumps(body, default=str), content_type="application/json")
+
+
+def _ailing(findings: dict[str, Any]) -> bool:
+    return any(findings[part]["state"] not in ("ok", "off") for part in ("record", "webhook"))
 
 
 async def readyz(request: web.Request) -> web.Response:

@@ -19,6 +19,8 @@ class Outbox:
         self._socket = socket
         self._transport = request.transport
         self._timeout = timeout
+        self.gave_up = False
+        """Whether the peer was cut off because it did not read."""
 
     def cut(self) -> None:
         """Close the connection at once."""
@@ -59,6 +61,7 @@ class Outbox:
             async with asyncio.timeout(self._timeout):
                 await self._socket.send_frame(payload, kind)
         except TimeoutError as error:
+            self.gave_up = True
             self._cut_off()
             raise CallClosed("the peer stopped reading") from error
         except (ConnectionError, RuntimeError) as error:

@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import structlog
 from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from bridge.call.call import Call
+from bridge.call.events import Ending
 from bridge.call.setup import CallSetup
 from bridge.errors import CallClosed, ProtocolError
 from bridge.protocol import MAX_FRAME_BYTES, Inbound, decode
-from bridge.server.access import foreign_origin, may_enter
+from bridge.server.access import Keys, foreign_origin
 from bridge.server.outbox import Outbox
 
 _log = structlog.get_logger(__name__)
@@ -23,7 +25,10 @@ class Switchboard:
     """The calls of one process, and what it takes to accept another."""
 
     calls: CallSetup
-    tokens: tuple[str, ...]
+    """Of calls whose persona is chosen by their agent."""
+    personas: Mapping[str, CallSetup]
+    """Of calls whose persona is known from the path or the token."""
+    keys: Keys
     max_calls: int
     send_timeout: float
     first_message_timeout: float
@@ -43,6 +48,9 @@ SWITCHBOARD: web.AppKey[Switchboard] = web.AppKey("switchboard", Switchboard)
 async def answer(request: web.Request) -> web.StreamResponse:
     """Serve one call, from the handshake to the hang-up."""
     board = request.app[SWITCHBOARD]
+    persona = board.keys.admit(request)
+    if persona is None:  # with no word on what was wrong with a token
+        return web.Response(status=401, text="unauthorized\n")
     refusal = _refusal(request, board)
     if refusal is not None:
         return refusal
@@ -56,11 +64,12 @@ async def answer(request: web.Request) -> web.StreamResponse:
     board.live.add(outbox)
     try:
         await socket.prepare(request)
-        call = Call(outbox, board.calls)
+        call = Call(outbox, board.personas[persona] if persona else board.calls)
+        ending: Ending = "hung_up"
         try:
-            await _listen(socket, call, outbox, board)
+            ending = await _listen(socket, call, outbox, board)
         finally:
-            await call.close()
+            await call.close("server_stopped" if board.draining else ending)
             _log.info("call ended", session=call.data.session_id, close_code=socket.close_code)
     finally:
         board.live.discard(outbox)
@@ -69,9 +78,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
 
 
 def _refusal(request: web.Request, board: Switchboard) -> web.Response | None:
-    """Say no before the upgrade, with no word on what was wrong with a token."""
-    if not may_enter(request, board.tokens):
-        return web.Response(status=401, text="unauthorized\n")
+    """Say no before the upgrade."""
     if foreign_origin(request):
         return web.Response(status=403, text="forbidden\n")
     if board.draining or len(board.live) >= board.max_calls:
@@ -82,7 +89,9 @@ def _refusal(request: web.Request, board: Switchboard) -> web.Response | None:
 
 async def _listen(
     socket: web.WebSocketResponse, call: Call, outbox: Outbox, board: Switchboard
-) -> None:
+) -> Ending:
+    """Route what comes until the socket is closed, and say why it was."""
+    ending: Ending = "hung_up"
     try:
         async with asyncio.timeout(board.first_message_timeout) as patience:
             async for frame in socket:
@@ -92,9 +101,13 @@ async def _listen(
                 elif (message := _read(frame, call, board.dropped)) is not None:
                     patience.reschedule(None)
                     call.hear(message)
+                elif frame.type is WSMsgType.ERROR and isinstance(frame.data, WebSocketError):
+                    ending = "bad_frame"
     except TimeoutError:
         _log.info("call closed: nothing was said after connecting")
         await outbox.hang_up(WSCloseCode.POLICY_VIOLATION, b"nothing was said")
+        ending = "nothing_said"
+    return "not_reading" if outbox.gave_up else ending
 
 
 def _read(frame: WSMessage, call: Call, dropped: Counter[str]) -> Inbound | None:

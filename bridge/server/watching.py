@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import fields
 
 import orjson
 from aiohttp import WSMsgType, web
 
-from bridge.call.ports import CallData, CallEvent
-from bridge.server.access import foreign_origin, may_enter
+from bridge.call.events import CallData, CallEvent
+from bridge.server.access import Keys, foreign_origin
 from bridge.server.outbox import Outbox
 
 _BACKLOG = 256
@@ -28,7 +28,7 @@ class Watchers:
         self.live: set[Outbox] = set()
 
     def __call__(self, call: CallData, event: CallEvent) -> None:
-        """Tell everybody who watches this call (call.ports.Observer)."""
+        """Tell everybody who watches this call (call.events.Observer)."""
         queues = self._queues.get(call.session_id)
         if not queues:
             return
@@ -51,12 +51,12 @@ class Watchers:
 
 
 WATCHERS: web.AppKey[Watchers] = web.AppKey("watchers", Watchers)
-TOKENS: web.AppKey[Sequence[str]] = web.AppKey("tokens", tuple)
+KEYS: web.AppKey[Keys] = web.AppKey("keys", Keys)
 
 
 async def watch_call(request: web.Request) -> web.StreamResponse:
     """Send a call's events over a WebSocket until the watcher leaves."""
-    if not may_enter(request, request.app[TOKENS]) or foreign_origin(request):
+    if not request.app[KEYS].may_enter(request) or foreign_origin(request):
         return web.Response(status=401, text="unauthorized\n")
     watchers = request.app[WATCHERS]
     socket = web.WebSocketResponse(heartbeat=20, compress=False, max_msg_size=1024)

@@ -7,7 +7,7 @@ from aiohttp import WSCloseCode, web
 from bridge.errors import SettingsError
 from bridge.server.health import FINDINGS, Findings, healthz, readyz
 from bridge.server.socket import SWITCHBOARD, Switchboard, answer
-from bridge.server.watching import TOKENS, WATCHERS, Watchers, watch_call
+from bridge.server.watching import KEYS, WATCHERS, Watchers, watch_call
 
 
 class WebServer:
@@ -63,10 +63,11 @@ def make_web(board: Switchboard, watchers: Watchers, findings: Findings) -> web.
     app = web.Application()
     app[SWITCHBOARD] = board
     app[WATCHERS] = watchers
-    app[TOKENS] = board.tokens
+    app[KEYS] = board.keys
     app[FINDINGS] = findings
     app.router.add_get("/millis", answer)
-    app.router.add_get("/millis/{token}", answer)
+    app.router.add_get("/millis/{first}", answer)
+    app.router.add_get("/millis/{first}/{second}", answer)
     app.router.add_get("/watch/{session}", watch_call)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from bridge.agent.callcontrol import call_control
 from bridge.agent.policy import policy_of
 from bridge.errors import SettingsError
-from bridge.settings import load_settings
+from bridge.settings.reading import load_settings
 
 
 def tools(**settings: Any) -> dict[str, Any]:

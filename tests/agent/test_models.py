@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from unittest import mock
 
 import pytest
+from langchain_ollama import ChatOllama
 from langchain_openai import AzureChatOpenAI
 
+from bridge.agent.claude import PhoneAnthropic
 from bridge.agent.demo import DemoChatModel
 from bridge.agent.lean import LeanChatOpenAI
 from bridge.agent.message import Listener
@@ -62,6 +64,19 @@ def test_another_providers_model_has_no_retries_and_no_clock_of_its_own(
     assert chat.stream_chunk_timeout is None
 
 
+@pytest.mark.parametrize("name", ["anthropic:claude-sonnet-4-5", "claude-sonnet-4-5"])
+def test_anthropics_models_are_made_for_calls(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-canary")
+    chat = build_model(name, temperature=0.3).chat
+    assert isinstance(chat, PhoneAnthropic)
+    assert (chat.model, chat.temperature) == ("claude-sonnet-4-5", 0.3)
+    assert (chat.max_retries, chat.max_tokens) == (0, 4096)
+
+
+def test_ollamas_models_need_no_key() -> None:
+    assert isinstance(build_model("ollama:llama3.2").chat, ChatOllama)
+
+
 @pytest.mark.usefixtures("key")
 @pytest.mark.parametrize("name", ["openai:gpt-4.1-mini", "demo"])
 def test_every_model_is_listened_to(name: str) -> None:
@@ -85,8 +100,7 @@ def test_the_temperature_is_passed_on_when_set() -> None:
         ("nobody:some-model", "provider"),
         ("some-model", "provider"),
         ("demo:loud", "provider"),
-        ("anthropic:claude-opus", "pip install langchain-anthropic"),
-        ("claude-opus", "pip install langchain-anthropic"),
+        ("groq:llama", "pip install langchain-groq"),
         ("mistralai:small", "pip install langchain-mistralai"),
     ],
 )
@@ -108,6 +122,8 @@ def test_a_model_that_cannot_be_had_is_named_with_the_remedy_in_one_line(
         ("openai:gpt-4.1-mini", "OPENAI_API_KEY"),
         ("gpt-4.1-mini", "OPENAI_API_KEY"),
         ("azure_openai:gpt-4o", "AZURE_OPENAI_API_KEY"),
+        ("anthropic:claude-opus", "ANTHROPIC_API_KEY"),
+        ("claude-opus", "ANTHROPIC_API_KEY"),
     ],
 )
 def test_a_missing_key_is_named_in_one_line(name: str, variable: str) -> None:

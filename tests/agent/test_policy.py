@@ -8,10 +8,10 @@ from langchain_core.tools import BaseTool, StructuredTool, tool
 
 from bridge import policy
 from bridge.agent.policy import Policy, policy_of
-from bridge.agent.toolcalls import _identity
+from bridge.agent.toolcalls import identity_of
 from bridge.plugins.adapt import adapt
 from bridge.plugins.threads import ToolThreads
-from bridge.settings import ToolSettings
+from bridge.settings.tables import ToolSettings
 
 MARK = policy(read_only=True, timeout=3, filler="Let me look.", on_interrupt="finish", once=True)
 MARKED = Policy(True, 3, "Let me look.", "finish", True)
@@ -147,13 +147,13 @@ def order(room: int, nights: int = 1, extras: list[str] | None = None) -> str:
 def test_calls_are_equal_if_the_tool_reads_the_same_arguments(
     one: dict[str, Any], other: dict[str, Any], same: bool
 ) -> None:
-    first, second = _identity(order, one), _identity(order, other)
+    first, second = identity_of(order, one), identity_of(order, other)
     assert first is not None
     assert (first == second) is same
 
 
 def test_arguments_that_the_tool_refuses_are_not_remembered() -> None:
-    assert _identity(order, {"room": "blue"}) is None
+    assert identity_of(order, {"room": "blue"}) is None
 
 
 def test_arguments_without_a_json_form_are_still_compared() -> None:
@@ -162,6 +162,6 @@ def test_arguments_without_a_json_form_are_still_compared() -> None:
         """Go."""
         return f"{where} {tags}"
 
-    one = _identity(go, {"where": "/a", "tags": ["x", "y"]})
-    assert one == _identity(go, {"tags": ["y", "x"], "where": "/a"})
-    assert one != _identity(go, {"tags": ["y", "x"], "where": "/b"})
+    one = identity_of(go, {"where": "/a", "tags": ["x", "y"]})
+    assert one == identity_of(go, {"tags": ["y", "x"], "where": "/a"})
+    assert one != identity_of(go, {"tags": ["y", "x"], "where": "/b"})

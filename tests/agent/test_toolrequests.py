@@ -8,7 +8,8 @@ from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_
 
 from bridge.agent.reply import Limits, Reply
 from bridge.agent.toolrequests import MALFORMED, TOO_MANY, ToolRequests
-from bridge.call.ports import Brief, CallData, Voice
+from bridge.call.events import CallData
+from bridge.call.ports import Brief, Voice
 
 Asked = list[tuple[str, dict[str, object], str | None]]
 

@@ -7,8 +7,9 @@ import pytest
 
 from bridge.call.call import Call
 from bridge.call.deadair import Patience
+from bridge.call.events import CallEnded, ToolBegun, ToolFinished, TurnBegan
 from bridge.call.ledger import ToolUse
-from bridge.call.ports import Action, ToolBegun, ToolFinished, TurnBegan, Voice
+from bridge.call.ports import Action, Voice
 from bridge.errors import AgentError
 from bridge.protocol import PartialTranscript
 from tests.call.test_call import interrupt, request, settle, start
@@ -59,8 +60,14 @@ async def test_an_answer_begun_ahead_goes_out_under_the_new_stream_id(line: str)
     assert room.line.endings(7) == 1
     assert room.line.frames(7)[-1].data.end_of_stream
     assert len(room.agent.briefs) == 1
-    assert [type(event).__name__ for event in room.events] == ["TurnBegan", "TurnEnded"]
-    assert room.events[0] == TurnBegan(7)
+    assert [type(event).__name__ for event in room.events] == [
+        "TurnBegan",
+        "TurnEnded",
+        "CallEnded",
+    ]
+    assert isinstance(room.events[0], TurnBegan)
+    assert room.events[0].stream_id == 7
+    assert room.events[0].ahead
     assert room.setup.ahead == {"hit": 1}
     assert len(call.ledger.entries) == 1
 
@@ -177,7 +184,11 @@ async def test_an_answer_to_something_else_is_dropped_without_trace() -> None:
     await call.close()
 
     assert room.line.said(2) == "Five."
-    assert [type(event).__name__ for event in room.events] == ["TurnBegan", "TurnEnded"]
+    assert [type(event).__name__ for event in room.events] == [
+        "TurnBegan",
+        "TurnEnded",
+        "CallEnded",
+    ]
     assert len(call.ledger.entries) == 1
     assert room.setup.ahead == {"miss": 1, "wasted_tokens": 6}
 
@@ -375,7 +386,7 @@ def tool(name: str, ran: list[str], *, certain: bool) -> Any:
 
         async def use_it(use: ToolUse) -> None:
             ran.append(name)
-            voice.finish_tool(use, ToolFinished(use.id, name, "done", "ok", 0.0))
+            voice.finish_tool(use, "done", "ok", 0.0)
 
         await asyncio.wait(
             {voice.start_tool(use_it, name=name, arguments={}, identity=None, filler="")}
@@ -562,7 +573,7 @@ async def test_a_hang_up_drops_the_draft() -> None:
     async with asyncio.timeout(2):
         await call.close()
     assert room.line.sent == []
-    assert room.events == []
+    assert room.events == [CallEnded("hung_up")]
     assert call.ledger.entries == []
 
 

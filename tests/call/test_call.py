@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from bridge.call.call import Call
+from bridge.call.events import ToolBegun, ToolFinished, TurnBegan
 from bridge.call.ledger import ToolUse
-from bridge.call.ports import ToolBegun, ToolFinished, TurnBegan, Voice
+from bridge.call.ports import Voice
 from bridge.call.toolruns import ToolRuns
 from bridge.errors import AgentError
 from bridge.protocol import Interrupt, Utterance, decode
@@ -380,7 +381,7 @@ def tool_agent(done: list[str], gate: asyncio.Event) -> ScriptedAgent:
         async def tool(use: ToolUse) -> str:
             await gate.wait()
             done.append("booked")
-            voice.finish_tool(use, ToolFinished(use.id, "book", "booked", "ok", 0.0))
+            voice.finish_tool(use, "booked", "ok", 0.0)
             return "booked"
 
         task = voice.start_tool(tool, name="book", arguments={}, identity="{}", filler="")

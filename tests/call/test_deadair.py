@@ -10,7 +10,7 @@ import pytest
 from bridge.call.deadair import Fillers, Patience
 from bridge.call.delivery import Delivery, Manner
 from bridge.call.ledger import ToolUse
-from bridge.call.ports import ToolFinished, Voice
+from bridge.call.ports import Voice
 from bridge.errors import AgentError
 from bridge.protocol import Outbound
 from bridge.speech import Lexicon
@@ -120,7 +120,7 @@ def tool_agent(gate: asyncio.Event, *, filler: str = "", say: str = "") -> Scrip
             if say:
                 await voice.announce(say)
             await gate.wait()
-            voice.finish_tool(use, ToolFinished(use.id, "look", "found", "ok", 0.0))
+            voice.finish_tool(use, "found", "ok", 0.0)
 
         task = voice.start_tool(tool, name="look", arguments={}, identity=None, filler=filler)
         await asyncio.wait({task})
@@ -182,7 +182,7 @@ async def test_a_tool_that_outlives_its_turn_speaks_to_nobody() -> None:
         async def tool(use: ToolUse) -> None:
             await gate.wait()
             await voice.announce("Too late.")
-            voice.finish_tool(use, ToolFinished(use.id, "look", "found", "ok", 0.0))
+            voice.finish_tool(use, "found", "ok", 0.0)
 
         await asyncio.wait(
             {voice.start_tool(tool, name="look", arguments={}, identity=None, filler="")}

@@ -9,7 +9,7 @@ import pytest
 from bridge.call.farewell import playing_time
 from bridge.call.ledger import ToolUse
 from bridge.call.notes import BROKEN_OFF, WITHDRAWN
-from bridge.call.ports import Action, ToolFinished, Voice
+from bridge.call.ports import Action, Voice
 from bridge.errors import AgentError, ToolError
 from bridge.protocol import EndCall, Outbound, PlaybackFinished, TransferCall
 from tests.call.test_call import interrupt, request, settle, start
@@ -34,9 +34,9 @@ def use_tool(action: Action) -> Callable[[Voice], Any]:
             try:
                 voice.request(action)
             except ToolError as error:
-                voice.finish_tool(use, ToolFinished(use.id, use.name, str(error), "failed", 0.0))
+                voice.finish_tool(use, str(error), "failed", 0.0)
             else:
-                voice.finish_tool(use, ToolFinished(use.id, use.name, REQUESTED, "ok", 0.0))
+                voice.finish_tool(use, REQUESTED, "ok", 0.0)
 
         task = voice.start_tool(tool, name=action.kind, arguments={}, identity=None, filler="")
         await asyncio.wait({task})
@@ -302,7 +302,7 @@ async def test_a_tool_that_ends_after_the_interrupt_does_not_tell_the_model_that
         async def tool(use: ToolUse) -> None:
             voice.request(END)
             await gate.wait()
-            voice.finish_tool(use, ToolFinished(use.id, use.name, REQUESTED, "ok", 0.0))
+            voice.finish_tool(use, REQUESTED, "ok", 0.0)
 
         task = voice.start_tool(tool, name="end_call", arguments={}, identity=None, filler="")
         await asyncio.wait({task})
@@ -332,7 +332,7 @@ async def test_an_action_asked_for_after_the_interrupt_is_refused() -> None:
                 voice.request(END)
             except ToolError as error:
                 refused.append(str(error))
-            voice.finish_tool(use, ToolFinished(use.id, use.name, "refused", "failed", 0.0))
+            voice.finish_tool(use, "refused", "failed", 0.0)
 
         task = voice.start_tool(tool, name="end_call", arguments={}, identity=None, filler="")
         await asyncio.wait({task})

@@ -13,7 +13,7 @@ from bridge.agent.agent import _messages
 from bridge.call.call import Call
 from bridge.call.history import STILL_RUNNING
 from bridge.call.ledger import ToolUse
-from bridge.call.ports import Brief, ToolFinished, Voice
+from bridge.call.ports import Brief, Voice
 from bridge.protocol import (
     Interrupt,
     PlaybackFinished,
@@ -91,7 +91,7 @@ class Puppet:
         async def run(use: ToolUse) -> None:
             await done.wait()
             number = self.deeds.index(use)
-            voice.finish_tool(use, ToolFinished(use.id, "do", f"result {number}", "ok", 0.0))
+            voice.finish_tool(use, f"result {number}", "ok", 0.0)
 
         def begin(use: ToolUse) -> Any:
             self.deeds.append(use)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from bridge.call.call import Call
 from bridge.call.deadair import Patience
+from bridge.call.events import TurnBegan
 from bridge.call.ledger import ToolUse
-from bridge.call.ports import Brief, ToolFinished, TurnBegan, Voice
+from bridge.call.ports import Brief, Voice
 from bridge.errors import AgentError, CallClosed
 from bridge.protocol import Inbound, Interrupt, Utterance, decode
 from tests.doubles import APOLOGY, GREETING, REPROMPT, Line, Room, ScriptedAgent, Step
@@ -89,7 +90,7 @@ async def _announce(voice: Voice) -> None:
 async def _use_a_tool(voice: Voice) -> None:
     async def tool(use: ToolUse) -> str:
         await asyncio.sleep(0.3)
-        voice.finish_tool(use, ToolFinished(use.id, use.name, "found ", "ok", 0.3))
+        voice.finish_tool(use, "found ", "ok", 0.3)
         return "found "
 
     task = voice.start_tool(tool, name="find", arguments={}, identity=None, filler="")

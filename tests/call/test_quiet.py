@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from bridge.call.ledger import ToolUse
-from bridge.call.ports import ToolFinished, Voice
+from bridge.call.ports import Voice
 from bridge.protocol import EndCall, PartialTranscript
 from tests.call.test_call import interrupt, request, settle, start
 from tests.call.test_farewell import END, actions, played, use_tool
@@ -141,7 +141,7 @@ async def test_nobody_is_asked_while_a_tool_runs_but_afterwards() -> None:
     async def run(voice: Voice) -> None:
         async def tool(use: ToolUse) -> None:
             await gate.wait()
-            voice.finish_tool(use, ToolFinished(use.id, "book", "booked", "ok", 0.0))
+            voice.finish_tool(use, "booked", "ok", 0.0)
 
         await asyncio.wait(
             {voice.start_tool(tool, name="book", arguments={}, identity=None, filler="")}

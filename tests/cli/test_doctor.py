@@ -121,6 +121,7 @@ async def test_an_empty_folder_only_gets_warnings_and_a_running_bridge_is_seen(
         "model": "warning",
         "prompts": "warning",
         "tools": "warning",
+        "record": "ok",
         "token": "warning",
         "port": "ok",
     }

@@ -82,6 +82,8 @@ async def test_machines_get_json(folder: Path) -> None:
         "on_interrupt": "finish",
         "once": True,
         "filler": "",
+        "confirm": "",
+        "in_words": "has side effects · runs to its end · once until its outcome was heard",
     }
     assert report["failures"][0]["file"] == "tools/bad.py"
     assert report["failures"][0]["line"] == 1

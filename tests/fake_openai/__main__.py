@@ -10,9 +10,9 @@ from aiohttp import web
 from tests.fake_openai.server import Fake
 
 
-async def _serve(port: int) -> None:
+async def _serve(fake: Fake, port: int) -> None:
     runner = web.AppRunner(
-        Fake().app(), handler_cancellation=True, access_log=None, shutdown_timeout=0.2
+        fake.app(), handler_cancellation=True, access_log=None, shutdown_timeout=0.2
     )
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port, backlog=1024)
@@ -26,11 +26,11 @@ async def _serve(port: int) -> None:
     await runner.cleanup()
 
 
-def main() -> None:
+def main(fake: type[Fake] = Fake) -> None:
     """Serve on the port asked for; 0 takes a free one."""
-    parser = argparse.ArgumentParser(prog="fake_openai")
+    parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
-    asyncio.run(_serve(parser.parse_args().port))
+    asyncio.run(_serve(fake(), parser.parse_args().port))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ _START = 20.0
 class FakeOpenAI:
     """One fake server. Use `running()`, `async with`, or `start()` and `stop()`."""
 
+    module = "tests.fake_openai"
+
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._origin = ""
@@ -38,8 +40,8 @@ class FakeOpenAI:
         return f"{self._origin}/v1"
 
     def start(self) -> None:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fake_openai", "--port", "0"],
+        process = subprocess.Popen(  # noqa: S603 - ours
+            [sys.executable, "-m", self.module, "--port", "0"],
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -50,7 +52,7 @@ class FakeOpenAI:
         line = process.stdout.readline() if ready else b""
         if not line:
             self.stop()
-            raise RuntimeError("the fake OpenAI server did not start")
+            raise RuntimeError(f"{self.module} did not start")
         self._origin = f"http://127.0.0.1:{int(line)}"
 
     def stop(self) -> None:

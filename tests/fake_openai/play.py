@@ -66,13 +66,16 @@ class Play:
         await self._response.write(data)
 
     async def _send(self, payload: Any) -> None:
-        data = payload.encode() if isinstance(payload, str) else orjson.dumps(payload)
         self._record.chunks_sent += 1
         self._record.sent_at.append(time.monotonic())
-        await self._write(b"data: " + data + b"\n\n")
+        await self._write(self._framed(payload))
         if self._record.first_chunk_at is None:
             self._record.first_chunk_at = time.monotonic()
             await self._book.note("first_chunk_sent")
+
+    def _framed(self, payload: Any) -> bytes:
+        data = payload.encode() if isinstance(payload, str) else orjson.dumps(payload)
+        return b"data: " + data + b"\n\n"
 
     async def _delta(self, delta: dict[str, Any], **keys: Any) -> None:
         if not self._introduced:

@@ -8,13 +8,16 @@ from weakref import WeakKeyDictionary
 import orjson
 from aiohttp import web
 
-from tests.fake_openai.chunks import Completion
+from tests.fake_openai.chunks import Completion, Step
 from tests.fake_openai.play import Play
 from tests.fake_openai.records import EVENTS, Book, Record, new_record
 
 
 class Fake:
     """The server's state: the book since the last reset, and the connections it knows."""
+
+    path = "/v1/chat/completions"
+    play: type[Play] = Play
 
     def __init__(self) -> None:
         self.book = Book()
@@ -25,7 +28,8 @@ class Fake:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.add_routes(
             [
-                web.post("/v1/chat/completions", self._complete),
+                web.post(self.path, self._complete),
+                web.post("/openai/deployments/{name}/chat/completions", self._complete),  # Azure
                 web.post("/control/scripts", self._enqueue),
                 web.get("/control/requests", self._requests),
                 web.get("/control/wait", self._wait),
@@ -40,11 +44,11 @@ class Fake:
         body = orjson.loads(await request.read())
         record = new_record(book, body, {k.lower(): v for k, v in request.headers.items()})
         record.connection, record.port = self._connection(request)
-        steps = book.steps_for(body)
+        steps = self.refused(record) or book.steps_for(body)
         await book.note("request_started")
         try:
             if body.get("stream") or any("status" in step or "reset" in step for step in steps):
-                response = await Play(request, record, book).run(steps)
+                response = await self.play(request, record, book).run(steps)
             else:
                 await asyncio.sleep(sum(step.get("sleep_ms", 0) for step in steps) / 1000)
                 whole = Completion(record.number, str(body.get("model"))).whole(steps)
@@ -58,6 +62,10 @@ class Fake:
         record.finished, record.finished_at = True, time.monotonic()
         await book.note("finished")
         return response
+
+    def refused(self, record: Record) -> list[Step]:
+        """Steps for a request that breaks the API's rules; none where all are allowed."""
+        return []
 
     def _connection(self, request: web.Request) -> tuple[int, int]:
         transport = request.transport

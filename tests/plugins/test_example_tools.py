@@ -8,7 +8,7 @@ import pytest
 from langchain.tools import ToolRuntime
 
 from bridge import CallContext, ToolError
-from bridge.call.ports import CallData
+from bridge.call.events import CallData
 from bridge.plugins.prompt_shelf import PromptShelf
 from bridge.plugins.shelf import ToolShelf
 from bridge.plugins.threads import ToolThreads
@@ -58,7 +58,13 @@ async def use(shelf: ToolShelf, name: str, **arguments: object) -> str:
 
 async def test_the_examples_load_and_are_short(shelf: ToolShelf) -> None:
     names = [tool.name for tool in shelf.current.tools]
-    assert names == ["current_time", "track_delivery", "my_orders", "opening_hours"]
+    assert names == [
+        "cancel_order",
+        "current_time",
+        "track_delivery",
+        "my_orders",
+        "opening_hours",
+    ]
     for path in (ROOT / "tools").glob("*.py"):
         assert len(path.read_text().splitlines()) < 60
 
@@ -102,6 +108,18 @@ async def test_a_slow_tool_speaks_while_it_works_and_only_for_the_callers_own_or
     assert call.words == ["One moment, I'm asking the courier."]
     with pytest.raises(ToolError):
         await use(shelf, "track_delivery", order_number="1061", runtime=runtime(call))
+
+
+async def test_an_order_is_cancelled_if_it_is_the_callers_and_not_too_late(
+    shelf: ToolShelf,
+) -> None:
+    call = Spoken(CallData(caller="+15550100"))
+    for number in ("1061", "1042", "'; drop table"):
+        with pytest.raises(ToolError):
+            await use(shelf, "cancel_order", order_number=number, runtime=runtime(call))
+    answer = await use(shelf, "cancel_order", order_number="1057", runtime=runtime(call))
+    assert answer == "Order 1057, two reading chairs, is cancelled."
+    assert "1057" not in await use(shelf, "my_orders", runtime=runtime(call))
 
 
 async def test_the_example_prompts_render_for_any_call() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.call.ports import CallData
+from bridge.call.events import CallData
 from bridge.plugins.prompt_shelf import PromptShelf
 from bridge.plugins.prompts import BUILT_IN, PromptSet
 from bridge.plugins.values import MOST_METADATA

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.call.ports import CallData
+from bridge.call.events import CallData
 from bridge.plugins.prompt_shelf import PromptShelf
 from bridge.plugins.prompts import BUILT_IN
 from tests.fake_openai.client import FakeOpenAI

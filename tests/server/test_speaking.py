@@ -17,8 +17,9 @@ from bridge.agent.agent import LangChainAgent
 from bridge.agent.message import Listener
 from bridge.agent.modelcalls import NamedModel
 from bridge.agent.reply import Limits
-from bridge.call.ledger import ToolUse
-from bridge.call.ports import Action, Brief, CallData, ToolFinished
+from bridge.call.events import CallData, ModelAnswered
+from bridge.call.ledger import Identify, ToolOutcome, ToolUse
+from bridge.call.ports import Action, Brief
 from bridge.protocol import Utterance
 from tests.fake_openai.client import FakeOpenAI
 from tests.wire import Wire, asking, bridge_running, dialled, noted, tool_call, write_tool
@@ -282,6 +283,9 @@ class RecordingVoice:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.finished: list[bool] = []
+        self.began = False
+        self.answered: list[ModelAnswered] = []
+        self.turn = 1
 
     @property
     def sent(self) -> int:
@@ -293,6 +297,12 @@ class RecordingVoice:
     async def finish_message(self, *, wait_follows: bool = False) -> None:
         self.finished.append(wait_follows)
 
+    def model_began(self) -> None:
+        self.began = True
+
+    def model_answered(self, message: ModelAnswered) -> None:
+        self.answered.append(message)
+
     def drop_message(self) -> None:
         raise AssertionError("a message failed")
 
@@ -302,7 +312,7 @@ class RecordingVoice:
     async def certain(self) -> None:
         """It is."""
 
-    def same_use(self, name: str, identity: str) -> ToolUse | None:
+    def same_use(self, name: str, identity: str, identify: Identify) -> ToolUse | None:
         return None
 
     def read(self, use: ToolUse) -> None:
@@ -316,12 +326,19 @@ class RecordingVoice:
         arguments: Mapping[str, Any],
         identity: str | None,
         filler: str,
+        policy: str = "",
         limit: float = 0.0,
     ) -> asyncio.Task[T]:
         return asyncio.create_task(run(ToolUse("call_1", name, arguments, identity)))
 
-    def finish_tool(self, use: ToolUse, finished: ToolFinished) -> None:
-        use.result = finished.result
+    def finish_tool(self, use: ToolUse, result: str, outcome: ToolOutcome, seconds: float) -> None:
+        use.result = result
+
+    async def ask(self, use: ToolUse, question: str) -> None:
+        raise AssertionError("nothing was asked for")
+
+    def agreed(self, name: str, identity: str) -> bool:
+        return False
 
     def request(self, action: Action) -> None:
         raise AssertionError("nothing was asked for")
@@ -330,7 +347,7 @@ class RecordingVoice:
 class Silent:
     """A system prompt."""
 
-    def system(self, call: CallData, now: datetime) -> str:
+    def system(self, call: CallData, now: datetime, memory: str = "") -> str:
         return "Be brief."
 
 

@@ -99,7 +99,11 @@ async def test_another_line_drops_it_without_trace_and_closes_its_request(
             await watch.until("TurnEnded", stream_id=1)
             counts = (await health(bridge))["thinking_ahead"]
         assert counts == {"hit": 0, "miss": 1, "wasted_tokens": 4}
-    events = [(event["event"], event["data"]["stream_id"]) for event in watch.events]
+    events = [
+        (event["event"], event["data"]["stream_id"])
+        for event in watch.events
+        if event["event"] in ("TurnBegan", "TurnEnded")
+    ]
     assert events == [("TurnBegan", 0), ("TurnEnded", 0), ("TurnBegan", 1), ("TurnEnded", 1)]
     assert {message["stream_id"] for message in millis.got} == {0, 1}
     (dropped, _) = await openai.requests()

@@ -1,13 +1,14 @@
 """From the messages of a conversation to the demo model's answer."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from bridge.agent.demo.planning import Exchange, Plan, open_question, settle
+from bridge.agent.demo.agreeing import agreed_to
+from bridge.agent.demo.planning import Exchange, open_question, settle
 from bridge.agent.demo.results import Result, speak_results
 from bridge.agent.demo.schema import ToolSpec
 from bridge.agent.demo.smalltalk import GREETING, INTRODUCTION, asks_for_greeting, small_talk
@@ -59,13 +60,17 @@ def answer(
     begun = any(exchange.reply for exchange in past)
     if not begun and asks_for_greeting(last.said):
         return Answer(GREETING)
+    agreed = agreed_to(talk) if choice == "auto" else None
+    if agreed and any(spec.name == agreed["name"] for spec in specs):
+        return Answer(uses=_uses([(agreed["name"], agreed["args"])], talk))
     callable_ = [] if choice == "none" else _allowed(specs, choice)
     forced = choice not in ("auto", "none")
     planned = settle(past, last.said, callable_, forced=forced) if words(last.said) else ()
     if asked := open_question(planned):
         return Answer(_introduced(talk, asked))
     if planned:
-        return Answer(uses=_uses(planned if parallel else planned[:1], talk))
+        now = planned if parallel else planned[:1]
+        return Answer(uses=_uses([(use.tool.name, use.arguments) for use in now], talk))
     return Answer(_introduced(talk, small_talk(last.said, specs)))
 
 
@@ -116,7 +121,9 @@ def _own_lines(talk: Sequence[BaseMessage]) -> Iterator[str]:
     return (text_of(message) for message in talk if isinstance(message, AIMessage))
 
 
-def _uses(planned: Plan, talk: Sequence[BaseMessage]) -> tuple[ToolUse, ...]:
+def _uses(
+    wanted: Sequence[tuple[str, Mapping[str, Any]]], talk: Sequence[BaseMessage]
+) -> tuple[ToolUse, ...]:
     """Calls whose ids say where in which conversation they were made.
 
     A count alone would repeat itself: a call that was cut short is missing from the next history.
@@ -125,6 +132,6 @@ def _uses(planned: Plan, talk: Sequence[BaseMessage]) -> tuple[ToolUse, ...]:
     said = "\0".join(f"{message.type}:{text_of(message)}" for message in talk)
     place = hashlib.blake2s(said.encode("utf-8", "replace"), digest_size=4).hexdigest()
     return tuple(
-        ToolUse(f"call_demo_{place}_{before + number}", use.tool.name, dict(use.arguments))
-        for number, use in enumerate(planned, start=1)
+        ToolUse(f"call_demo_{place}_{before + number}", name, dict(arguments))
+        for number, (name, arguments) in enumerate(wanted, start=1)
     )

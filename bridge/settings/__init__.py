@@ -3,94 +3,44 @@
 Read once, from `BRIDGE_*` variables first and then from `bridge.toml` in the working folder.
 """
 
-import difflib
 import os
-import re
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import unquote, urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
-from pydantic_settings import SettingsError as UnreadableSetting
 
-from bridge.errors import SettingsError
+from bridge.settings.kinds import (
+    Count,
+    Names,
+    Pause,
+    Seconds,
+    Secrets,
+    database,
+    dialable,
+    web_address,
+)
+from bridge.settings.mcp import McpSettings, well_named
+from bridge.settings.tables import (
+    DEFAULT_PERSONA,
+    Greeting,
+    PersonaSettings,
+    Temperature,
+    ThinkAhead,
+    ToolSettings,
+    named_apart,
+)
 
 FILE: Final = Path("bridge.toml")
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 DEMO: Final = "demo"
 DEFAULT_MODEL: Final = "openai:gpt-4.1-mini"
-
-
-_DESTINATION = re.compile(r"(?! )[\w -]{1,64}(?<! )")
-_NUMBER = re.compile(r"\+[0-9]{3,15}|sips?:[^\s@]+@[^\s@]+")
-
-
-def _items(value: object) -> object:
-    """Accept `a, b` where a list is meant, as variables have no lists."""
-    if isinstance(value, str):
-        return [item.strip() for item in value.split(",") if item.strip()]
-    return value
-
-
-def _callable(destinations: dict[str, str]) -> dict[str, str]:
-    """Check that the model can tell the names apart, and that a telephone can dial the numbers."""
-    for name, number in destinations.items():
-        if not _DESTINATION.fullmatch(name):
-            raise PydanticCustomError(
-                "name",
-                "{name} is no name for a destination: use 1 to 64 letters, digits, spaces, - or _",
-                {"name": repr(name)},
-            )
-        if not _NUMBER.fullmatch(number):
-            raise PydanticCustomError(
-                "number",
-                "{name} is no number to transfer to: write + and digits, or sip:somebody@somewhere",
-                {"name": repr(name)},
-            )
-    return destinations
-
-
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Pause = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
-Secrets = Annotated[
-    tuple[Annotated[SecretStr, Field(min_length=1)], ...], NoDecode, BeforeValidator(_items)
-]
-
-
-class ToolSettings(BaseModel):
-    """What `[tools.NAME]` in bridge.toml says of a tool, over what its `@policy` says."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    read_only: bool | None = None
-    """It changes nothing: it may start early and be stopped."""
-    timeout: Seconds | None = None
-    """Seconds this tool may take."""
-    filler: str | None = None
-    """What the caller hears when it keeps them waiting."""
-    on_interrupt: Literal["finish", "cancel"] | None = None
-    """Whether it runs to its end when the caller speaks."""
-    once: bool | None = None
-    """Whether an equal call is not run again before the caller has heard the outcome."""
 
 
 class Settings(BaseSettings):
@@ -120,7 +70,7 @@ class Settings(BaseSettings):
     """Chat model, as `provider:name`; `demo` needs no key. Unset: OpenAI with a key, else demo."""
     fallback_models: Names = ()
     """Models to try in turn when the first one fails before its first word."""
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    temperature: Temperature | None = None
     """Passed to the model when set."""
     tools_dir: Path = Path("tools")
     """Folder of tool modules, watched for changes."""
@@ -132,13 +82,13 @@ class Settings(BaseSettings):
     """Add the call's metadata to the system prompt, as data, even if Millis does not ask for it."""
 
     # ── what the caller hears ──
-    greeting: Literal["template", "model", "off"] = "template"
+    greeting: Greeting = "template"
     """First words: `prompts/greeting.md`, the model's own, or none (Millis greets)."""
     flush_first_clause: bool = True
     """Have the first clause of an answer spoken before its sentence is complete."""
     filler_after: Pause = 1.5
     """Seconds of waiting after which the caller hears a filler; 0 for none."""
-    think_ahead: Literal["off", "final", "any"] = "final"
+    think_ahead: ThinkAhead = "final"
     """Begin the answer on a final (or any) partial transcript, before Millis asks for it."""
     silence_after: Pause = 0.0
     """Seconds of the caller's silence after which they are asked again; 0 for never."""
@@ -152,6 +102,32 @@ class Settings(BaseSettings):
     """Seconds that the end of last words may be reported late before the call ends anyway."""
     resume_window: Seconds = 300.0
     """Seconds in which a call whose socket dropped goes on where it was."""
+
+    # ── the record ──
+    record: Literal["full", "text", "metadata", "off"] = "full"
+    """What is kept of calls: all, no frames, no words either, or nothing."""
+    database_url: Annotated[SecretStr, AfterValidator(database)] = SecretStr(
+        "sqlite+aiosqlite:///calls.db"
+    )
+    """Where the record is kept; `postgresql://…` for several replicas."""
+    retention_days: Annotated[int, Field(ge=0)] = 0
+    """Days after which a call is deleted from the record; 0 keeps them for ever."""
+    spool_dir: Path = Path("calls.spool")
+    """Folder on a local disk where the record waits for its database."""
+    spool_limit_mb: Count = 256
+    """MiB that may wait there; then the oldest go, counted and logged."""
+    continuation: Literal["by-id", "same-caller", "off"] = "by-id"
+    """Who may go on from an earlier call: who names it, only its own caller, nobody."""
+    remember_callers: bool = False
+    """A known number or `metadata.user_id` goes on from their last call without naming it."""
+    memory_tokens: Annotated[int, Field(ge=100)] = 1000
+    """Tokens of an earlier call that the model reads (estimated)."""
+    api_token: Secrets = ()
+    """Secrets that `/api/calls` may be read with; without, only from this machine."""
+    webhook_url: Annotated[SecretStr, AfterValidator(web_address)] | None = None
+    """Gets each call when it has ended; needs `webhook_secret`."""
+    webhook_secret: SecretStr | None = None
+    """Signs what the webhook gets (HMAC-SHA256)."""
 
     # ── limits ──
     first_word_timeout: Seconds = 8.0
@@ -185,10 +161,16 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "pretty"] = "auto"
     """Log lines as JSON, or coloured for people; auto asks whether it is a terminal."""
 
-    destinations: Annotated[dict[str, str], AfterValidator(_callable)] = Field(default_factory=dict)
+    destinations: Annotated[dict[str, str], AfterValidator(dialable)] = Field(default_factory=dict)
     """Numbers that calls may be transferred to, by the name the model knows; in bridge.toml."""
     tools: dict[str, ToolSettings] = Field(default_factory=dict)
     """`[tools.NAME]` tables, by tool name; only in bridge.toml."""
+    personas: Annotated[dict[str, PersonaSettings], AfterValidator(named_apart)] = Field(
+        default_factory=dict
+    )
+    """`[personas.NAME]` tables: agents with prompts, tools, models of their own; in bridge.toml."""
+    mcp: Annotated[dict[str, McpSettings], AfterValidator(well_named)] = Field(default_factory=dict)
+    """`[mcp.NAME]` tables: MCP servers whose tools the agent may use; only in bridge.toml."""
 
     @classmethod
     def settings_customise_sources(
@@ -208,68 +190,33 @@ class Settings(BaseSettings):
         return tuple(secret.get_secret_value() for secret in self.token)
 
     @property
+    def api_tokens(self) -> tuple[str, ...]:
+        """The API's secrets in clear, for comparing only."""
+        return tuple(secret.get_secret_value() for secret in self.api_token)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Everything that must not be shown, in clear, so that it can be taken out."""
+        webhook = (self.webhook_url, self.webhook_secret)
+        password = urlsplit(self.database_url.get_secret_value()).password
+        return (
+            *self.tokens,
+            *self.api_tokens,
+            *(token for persona in self.personas.values() for token in persona.tokens),
+            *(secret for server in self.mcp.values() for secret in server.secrets if secret),
+            *(secret.get_secret_value() for secret in webhook if secret is not None),
+            *((password, unquote(password)) if password else ()),
+        )
+
+    def of_persona(self, name: str) -> Self:
+        """The settings as they are for one persona."""
+        if name == DEFAULT_PERSONA:
+            return self
+        return self.model_copy(update=self.personas[name].overrides(self.tools))
+
+    @property
     def chosen_model(self) -> str:
         """The model to use: the one set, OpenAI's if there is a key, or the demo."""
         if self.model:
             return self.model
         return DEFAULT_MODEL if os.environ.get("OPENAI_API_KEY") else DEMO
-
-
-def load_settings(**overrides: Any) -> Settings:
-    """Read the settings; `overrides` come from the command line.
-
-    Raises:
-        SettingsError: a value is wrong, in one line that names it, its place and what it should be.
-    """
-    try:
-        settings = Settings(**overrides)
-    except ValidationError as error:
-        problems = (_problem(dict(one), overrides) for one in error.errors(include_input=False))
-        raise SettingsError("; ".join(problems)) from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{FILE}: {error}") from None
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{FILE}: not UTF-8 (byte {error.start})") from None
-    except OSError as error:
-        raise SettingsError(f"{FILE}: {error.strerror}") from None
-    except UnreadableSetting:
-        raise SettingsError(f"BRIDGE_TOOLS: not JSON; `[tools.NAME]` belongs in {FILE}") from None
-    if settings.host not in LOOPBACK and not settings.token:
-        raise SettingsError(
-            f"BRIDGE_HOST is {settings.host or 'empty'}, which others can reach, and no token is "
-            "set: set BRIDGE_TOKEN to a long secret (openssl rand -hex 32), or listen on 127.0.0.1"
-        )
-    return settings
-
-
-def unknown_variables() -> list[str]:
-    """`BRIDGE_*` variables that mean nothing here, each with the name it may have meant."""
-    known = {name.upper() for name in Settings.model_fields}
-    strangers = (
-        name.removeprefix("BRIDGE_")
-        for name in sorted(os.environ)
-        if name.startswith("BRIDGE_") and name.removeprefix("BRIDGE_") not in known
-        if not name.startswith(("BRIDGE_TEST_", "BRIDGE_REQUIRE_"))
-    )
-    return [f"BRIDGE_{name}{_suggestion(name, known, 'BRIDGE_')}" for name in strangers]
-
-
-def _suggestion(name: str, known: set[str], prefix: str = "") -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {prefix}{near[0]}?)" if near else ""
-
-
-def _problem(error: dict[str, Any], overrides: Mapping[str, Any]) -> str:
-    path = [str(part) for part in error["loc"]] or ["settings"]
-    variable = f"BRIDGE_{path[0].upper()}"
-    if path[0] in overrides:
-        where = f"--{path[0].replace('_', '-')}"
-    elif variable in map(str.upper, os.environ):
-        where = variable
-    else:
-        where = f"{FILE}: {'.'.join(path)}"
-    if error["type"] == "extra_forbidden":
-        known = ToolSettings.model_fields if len(path) > 1 else Settings.model_fields
-        return f"{where}: no such setting" + _suggestion(path[-1], set(known))
-    message = error["msg"]
-    return f"{where}: {message[0].lower()}{message[1:]}"

@@ -1,0 +1,220 @@
+"""What recording a turn costs the event loop that all calls share.
+
+The same turns are told to no record, to the spool alone, and to a recorder that writes them into
+SQLite and into PostgreSQL; the kinds take turns, and each figure is the CPU time of the loop's
+thread beyond that of no record, in the quietest round: neighbours on the machine only add to it.
+A turn is a request in the middle of a conversation, an answer of 100 tokens, and the end of its
+playback.
+"""
+
+import asyncio
+import gc
+import os
+import sys
+import tempfile
+import time
+import timeit
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import cycle
+from pathlib import Path
+from typing import Literal
+
+import asyncpg
+from sqlalchemy.engine import make_url
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from bridge.call.events import (  # noqa: E402 - needs the path above
+    CallBegan,
+    CallData,
+    CallEnded,
+    ModelAnswered,
+    NoRecord,
+    Record,
+    TurnBegan,
+    TurnEnded,
+    TurnHeard,
+)
+from bridge.logs import configure_logs  # noqa: E402
+from bridge.protocol import (  # noqa: E402
+    PlaybackFinished,
+    PlaybackFinishedData,
+    StreamRequest,
+    StreamRequestData,
+    Utterance,
+    end_of_stream,
+    words,
+)
+from bridge.store import Recorder, RecordSetup  # noqa: E402
+from bridge.store.callrecord import CallRecord  # noqa: E402
+from bridge.store.folders import Folder  # noqa: E402
+from bridge.store.losses import Losses  # noqa: E402
+from bridge.store.spool import Spool  # noqa: E402
+
+TOKENS = 100
+LINES = 20
+"""Lines of the conversation before each request: ten turns."""
+CALLS = 20
+"""Calls that go on at once."""
+TURNS_PER_CALL = 10
+SECONDS = 2.0
+ROUNDS = 5
+RATES = (20, 100)
+TARGET = 200.0
+"""Microseconds a turn, in all."""
+POSTGRES = "postgresql+asyncpg://postgres@127.0.0.1:5432/test"
+
+WORDS = tuple(f"word{n} " for n in range(TOKENS))
+SAID = "".join(WORDS)
+ASKED = "And could you book us a table for four, on Tuesday at half past seven?"
+CALL = CallData("session", "agent", "CA1", "+15550001", "+15550002", {"user_id": "u1", "plan": "x"})
+WHO = tuple(
+    Utterance("user" if n % 2 == 0 else "assistant", ASKED if n % 2 == 0 else SAID)
+    for n in range(LINES)
+)
+
+
+class Caller:
+    """One call after the other, on one line."""
+
+    def __init__(self, record: Callable[[], Record]) -> None:
+        self._open = record
+        self._turn = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._call = replace(CALL, session_id=uuid.uuid4().hex)
+        self._record = self._open()
+        self._record.note(self._call, CallBegan())
+        self._lines = WHO
+
+    def turn(self) -> None:
+        """All that is told of a turn."""
+        record, call = self._record, self._call
+        self._turn = number = self._turn + 1
+        self._lines = (*self._lines, Utterance("user", ASKED))
+        data = StreamRequestData.model_construct(stream_id=number, transcript=self._lines)
+        record.heard(call, StreamRequest.model_construct(type="stream_request", data=data))
+        record.note(call, TurnBegan(number, number, ASKED, number))
+        for place, word in enumerate(WORDS):
+            record.sent(call, words(number, word, flush=place == 5))
+        record.note(call, ModelAnswered(number, "openai:x", SAID, (), 0.3, 1.5, 900, TOKENS))
+        ended = TurnEnded(number, number, "complete", SAID, 0.31, 0.3, 1.5)
+        record.secure(call, ended)
+        record.sent(call, end_of_stream(number))
+        record.note(call, ended)
+        played = PlaybackFinishedData.model_construct(session_id="s", stream_id=number)
+        record.heard(call, PlaybackFinished.model_construct(type="playback_finished", data=played))
+        record.note(call, TurnHeard(number, SAID))
+        self._lines = (*self._lines, Utterance("assistant", SAID))
+        if number % TURNS_PER_CALL == 0:
+            record.note(call, CallEnded("hung_up"))
+            self._begin()
+
+
+async def microseconds(open_record: Callable[[], Record], rate: int) -> float:
+    """CPU time of this thread for each turn, at so many turns a second."""
+    callers = cycle([Caller(open_record) for _ in range(CALLS)])
+    turns = int(SECONDS * rate)
+    loop = asyncio.get_running_loop()
+    gc.collect()
+    began, used = loop.time(), time.thread_time()
+    for n in range(turns):
+        await asyncio.sleep(max(0.0, began + n / rate - loop.time()))
+        next(callers).turn()
+    await asyncio.sleep(1.0)  # the writer gathers for a moment
+    return (time.thread_time() - used) / turns * 1e6
+
+
+# ── what the turns are told to ───────────────────────────────────────────────────────────────────
+
+Level = Literal["full", "text", "metadata"]
+Opened = AsyncIterator[Callable[[], Record]]
+
+
+@asynccontextmanager
+async def nothing(_level: Level, _folder: Path) -> Opened:
+    """No record."""
+    yield NoRecord
+
+
+@asynccontextmanager
+async def spool(level: Level, folder: Path) -> Opened:
+    """The part that calls wait for: notes are made and written to the spool. Nobody reads it."""
+    desk = Folder.claim(folder)
+    spool = Spool(desk, 1 << 30, Losses())
+    yield lambda: CallRecord(spool.append, spool.flush, replica=desk.replica, level=level)
+    spool.close()
+    desk.release()
+
+
+@asynccontextmanager
+async def sqlite(level: Level, folder: Path) -> Opened:
+    """All of it, into a file."""
+    async with _recorder(f"sqlite+aiosqlite:///{folder}/calls.db", level, folder) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def postgresql(level: Level, folder: Path) -> Opened:
+    """All of it, into a server."""
+    server = make_url(os.environ.get("BRIDGE_TEST_POSTGRES_URL", POSTGRES))
+    name = f"bridge_bench_{uuid.uuid4().hex}"
+    plain = server.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(plain)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+        url = server.set(database=name).render_as_string(hide_password=False)
+        async with _recorder(url, level, folder) as opened:
+            yield opened
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def _recorder(url: str, level: Level, folder: Path) -> Opened:
+    async with Recorder(RecordSetup(url, level, folder / "spool", 1 << 30, 0)) as recorder:
+        yield recorder.open
+        await recorder.written()
+        assert not recorder.status()["lost"], "notes were lost"
+
+
+# ── the figures ──────────────────────────────────────────────────────────────────────────────────
+
+LEVELS: tuple[Level, ...] = ("full", "text")
+KINDS = (nothing, spool, sqlite, postgresql)
+
+
+async def measure(level: Level, rate: int) -> dict[str, float]:
+    """Microseconds a turn beyond those of no record, for each kind, in the quietest round."""
+    costs: dict[str, list[float]] = {kind.__name__: [] for kind in KINDS}
+    for _ in range(ROUNDS):
+        for kind in KINDS:
+            with tempfile.TemporaryDirectory() as folder:
+                async with kind(level, Path(folder)) as opened:
+                    costs[kind.__name__].append(await microseconds(opened, rate))
+    least = min(costs.pop("nothing"))
+    return {name: min(found) - least for name, found in costs.items()}
+
+
+async def main() -> None:
+    """Print the table."""
+    configure_logs("warning", "pretty")
+    adding = min(timeit.repeat("sum(range(1000))", number=1000)) * 1000
+    print(f"To compare machines: adding a thousand numbers takes {adding:.0f} µs here.\n")
+    print(f"µs of the event loop for each turn of {TOKENS} tokens; at most {TARGET:.0f}\n")
+    print(f"{'level':10}{'turns/s':>8}{'spool':>10}{'+ SQLite':>12}{'+ PostgreSQL':>14}")
+    for level in LEVELS:
+        for rate in RATES:
+            found = await measure(level, rate)
+            spooled, file, server = (found[kind.__name__] for kind in KINDS[1:])
+            print(f"{level:10}{rate:8}{spooled:10.0f}{file:12.0f}{server:14.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

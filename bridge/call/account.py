@@ -1,0 +1,64 @@
+"""What a conversation tells of itself: to its record, to whoever watches it, and to the log."""
+
+from collections.abc import Callable
+
+import structlog
+
+from bridge.call.events import CallData, CallEvent, Observer, Record, TurnEnded
+from bridge.call.ports import Line
+from bridge.protocol import Inbound, Outbound
+
+_log = structlog.get_logger(__name__)
+
+
+class Account:
+    """What one conversation tells of itself. A socket that changes its session begins another."""
+
+    def __init__(self, record: Record, observe: Observer, data: CallData) -> None:
+        self.data = data
+        self._record = record
+        self._observe = observe
+
+    def tell(self, event: CallEvent) -> None:
+        """Something has happened."""
+        if isinstance(event, TurnEnded):
+            _log.info(
+                "turn ended",
+                session=self.data.session_id,
+                stream_id=event.stream_id,
+                outcome=event.outcome,
+                failure=event.failure,
+                chars=len(event.said),
+                first_word_ms=event.first_word and round(event.first_word * 1000, 1),
+            )
+        self._record.note(self.data, event)
+        self._observe(self.data, event)
+
+    def secure(self, event: TurnEnded) -> None:
+        """A turn is about to end like this: have it on record when this returns."""
+        self._record.secure(self.data, event)
+
+    def heard(self, message: Inbound) -> None:
+        """Millis has sent a message."""
+        self._record.heard(self.data, message)
+
+    def sent(self, message: Outbound) -> None:
+        """A message goes to Millis now."""
+        self._record.sent(self.data, message)
+
+
+class ToldLine:
+    """A line whose messages are told to the account of the conversation on it (ports.Line)."""
+
+    def __init__(self, line: Line, account: Callable[[], Account]) -> None:
+        self._line = line
+        self._account = account
+
+    def cut(self) -> None:
+        """Close it at once."""
+        self._line.cut()
+
+    async def send(self, message: Outbound) -> None:
+        """Put one message on the wire: in order, and before this first waits."""
+        self._account().sent(message)
+        await self._line.send(message)

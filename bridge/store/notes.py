@@ -1,0 +1,33 @@
+"""One line of the spool: a row of one of the tables, and enough of its call to stand alone."""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+Kind = Literal["call", "tally", "turn", "tool", "frames"]
+"""`call` and `tally` are two halves of a row of `calls`: what `start_call` said, how it goes."""
+
+KINDS: Final = ("call", "tally", "turn", "tool", "frames")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The columns of `calls` that are there from the beginning."""
+
+    id: str
+    session_id: str
+    agent_id: str
+    started_at: int
+    replica: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to keep. Of two with the same key, the one with the higher `seq` holds."""
+
+    kind: Kind
+    head: Head
+    seq: int
+    """Counts the notes of a call, from 1."""
+    row: dict[str, Any]
+    """The other columns of the table, plain enough for JSON."""
