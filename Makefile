@@ -17,7 +17,7 @@ run: $(VENV)/.run
 	@$(BIN)/bridge serve
 
 test: $(VENV)/.dev
-	@$(BIN)/python -X dev -m pytest
+	@$(BIN)/python -X dev -m pytest -n 4 --dist worksteal
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .

@@ -141,6 +141,7 @@ def _policy(settings: Settings, tool: BaseTool) -> dict[str, Any]:
         "once": policy.guarded,
         "filler": policy.filler,
         "confirm": policy.confirm,
+        "in_words": policy.in_words,
     }
 
 

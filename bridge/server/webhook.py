@@ -98,6 +98,8 @@ class Webhook:
                 self._task.cancel()
                 await asyncio.wait({self._task})
                 await self._http.close()
+            if not self._task.cancelled():
+                self._task.result()  # a fault of ours is not to go unseen
 
     def status(self) -> dict[str, Any]:
         """How it goes, for `/healthz`."""
@@ -130,7 +132,10 @@ class Webhook:
                 self._deliveries.look()
             delivery = self._deliveries.due(EVENT, time.time())
             if delivery is not None:
-                await self._pause(await self._attend_to(delivery))
+                pause = await self._attend_to(delivery)
+                if self._stopping.is_set() and pause == _DATABASE_AWAY:
+                    return  # the next process sends them
+                await self._pause(pause)
             elif self._stopping.is_set():
                 return
             else:

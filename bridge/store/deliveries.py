@@ -26,6 +26,8 @@ _BUSY: Final = 5.0
 """Seconds after which what another process is at work on is looked at again."""
 _OPENED: Final = 50
 """Files that are opened before the event loop has its turn."""
+_CLOCK_SET_BACK: Final = 60.0
+"""Seconds beyond twice the longest pause: who is to be tried later than that met a clock set back."""
 _STALE: Final = 3600
 """Seconds after which nobody is still writing a draft."""
 
@@ -166,7 +168,8 @@ class Deliveries:
     # ── ──
 
     def _is_due(self, due: float, now: float) -> bool:
-        return due <= now or due - now > 2 * self._longest_pause  # the clock was set back
+        farthest = 2 * self._longest_pause + _CLOCK_SET_BACK
+        return due <= now or due - now > farthest
 
     def _queue(self, name: str, due: float) -> None:
         kind = kind_of(name) or ""

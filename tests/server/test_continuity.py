@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.app import Bridge
+from bridge.call import recall
 from bridge.store import Recorder
 from tests.fake_openai.client import FakeOpenAI
 from tests.store.postgres import frozen_backends, new_database, server_url
@@ -189,7 +190,10 @@ async def test_the_memory_is_the_same_text_in_every_turn(house: House) -> None:
     assert remembered(texts.pop())
 
 
-async def test_a_greeting_by_the_model_knows_the_earlier_call(house: House) -> None:
+async def test_a_greeting_by_the_model_knows_the_earlier_call(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recall, "WAIT_FOR_MEMORY", 10)  # how long it waits is tested elsewhere
     async with house.bridge() as bridge:
         await house.first_call(bridge)
     async with house.bridge(greeting="model") as bridge, dialled(bridge) as millis:

@@ -401,6 +401,8 @@ async def test_a_database_that_is_away_is_not_asked_for_all_that_waits(post: Pos
         assert archive.asked == 4
         assert webhook.status()["waiting"] == 8
         assert webhook.status()["failed_attempts"] == 0
+    assert archive.asked <= 8  # nor at the end, but for what each was about to ask
+    assert webhook.status()["waiting"] == post.files == 8
 
 
 # ── processes that die, and several of them ──────────────────────────────────────────────────────
