@@ -27,7 +27,7 @@ _BUSY: Final = 5.0
 _OPENED: Final = 50
 """Files that are opened before the event loop has its turn."""
 _CLOCK_SET_BACK: Final = 60.0
-"""Seconds beyond twice the longest pause: who is to be tried later than that met a clock set back."""
+"""Seconds beyond twice the longest pause: a time later than that is from before a clock was set."""
 _STALE: Final = 3600
 """Seconds after which nobody is still writing a draft."""
 
