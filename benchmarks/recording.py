@@ -73,8 +73,8 @@ IDLE = 40
 ROUNDS = 5
 RATES = (20, 100)
 """Turns a second: of 100 calls that all speak, and of 500."""
-GATHERED = 0.5
-"""Seconds for which the writer gathers notes."""
+GATHERED = 1.0
+"""Seconds for which the writer gathers notes, unless a call ends."""
 TARGET = 200.0
 """Microseconds a turn, in all."""
 POSTGRES = "postgresql+asyncpg://postgres@127.0.0.1:5432/test"
@@ -106,6 +106,8 @@ class Caller:
     def turn(self) -> None:
         """All that is told of a turn."""
         record, call = self._record, self._call
+        if self._turn % TURNS_PER_CALL:
+            self._played()
         self._turn = number = self._turn + 1
         self._lines = (*self._lines, Utterance("user", ASKED))
         data = StreamRequestData.model_construct(stream_id=number, transcript=self._lines)
@@ -118,13 +120,18 @@ class Caller:
         record.secure(call, ended)
         record.sent(call, end_of_stream(number))
         record.note(call, ended)
+        self._lines = (*self._lines, Utterance("assistant", SAID))
+        if number % TURNS_PER_CALL == 0:
+            self._played()
+            record.note(call, CallEnded("hung_up"))
+            self._begin()
+
+    def _played(self) -> None:
+        """The caller has heard the last answer: that is long after it was sent."""
+        record, call, number = self._record, self._call, self._turn
         played = PlaybackFinishedData.model_construct(session_id="s", stream_id=number)
         record.heard(call, PlaybackFinished.model_construct(type="playback_finished", data=played))
         record.note(call, TurnHeard(number, SAID))
-        self._lines = (*self._lines, Utterance("assistant", SAID))
-        if number % TURNS_PER_CALL == 0:
-            record.note(call, CallEnded("hung_up"))
-            self._begin()
 
 
 @dataclass(frozen=True)
@@ -250,7 +257,7 @@ async def main() -> None:
     print(f"µs of the event loop for each turn of {TOKENS} tokens; at most {TARGET:.0f}\n")
     print(f"{'loop':6}{'level':6}{'turns/s':>8}{'no record':>11}", end="")
     print(f"{'spool':>9}{'+ SQLite':>10}{'+ PostgreSQL':>14}")
-    for way, level, rate in (*product((busy,), LEVELS, RATES), *product((idle,), LEVELS, RATES)):
+    for way, level, rate in product((busy, idle), LEVELS, RATES):
         found = await measure(way, level, rate)
         none, spooled, file, server = (found[kind.__name__] for kind in KINDS)
         print(f"{way.__name__:6}{level:6}{rate:8}{none:11.0f}", end="")
