@@ -128,13 +128,15 @@ def read(fd: int, name: str) -> Delivery:
         state = orjson.loads(os.pread(fd, _LONGEST, 0))
     except orjson.JSONDecodeError:  # it is empty; or the machine lost power
         return fresh
-    match state:
-        case {"payload": {**payload}}:
-            fresh = replace(fresh, payload=payload)
+    if not isinstance(state, dict):
+        return fresh
+    if isinstance(state.get("payload"), dict):
+        fresh = replace(fresh, payload=state["payload"])
     match state:
         case {"attempts": int(attempts), "first": float(first), "due": float(due)}:
             return replace(fresh, attempts=attempts, first=first, due=due)
-    return fresh
+        case _:
+            return fresh
 
 
 def _made(folder: Path, name: str) -> int:
