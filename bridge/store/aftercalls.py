@@ -1,17 +1,20 @@
 """What functions have to do when a call is over, on disk until it is done."""
 
+import contextlib
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, Self
 
 import structlog
 
 from bridge.call.events import CallData, CallEnded, CallEvent
 from bridge.errors import ToolError
+from bridge.store import deliveryfile as files
 from bridge.store.deliveries import Deliveries
-from bridge.store.delivering import Delivering, Outcome
-from bridge.store.delivery import Delivery
+from bridge.store.delivering import LAST, Delivering, Outcome
+from bridge.store.delivery import Delivery, kind_of
 
 log = structlog.get_logger(__name__)
 
@@ -31,11 +34,13 @@ class SpooledAfterCalls:
         kind: str,
         deliver: Callable[[Mapping[str, Any]], Awaitable[None]],
         deliveries: Deliveries,
+        *,
+        last: float = LAST,
     ) -> None:
         self._kind = kind
         self._deliver = deliver
         self._deliveries = deliveries
-        self._delivering = Delivering(deliveries, kind, self._attempt, grace=_GRACE)
+        self._delivering = Delivering(deliveries, kind, self._attempt, last=last, grace=_GRACE)
         self._held: defaultdict[str, list[Delivery]] = defaultdict(list)
         self._counts = Counter[str]()
 
@@ -100,3 +105,22 @@ class SpooledAfterCalls:
             return "failed"
         self._counts["done"] += 1
         return "done"
+
+
+def call_off(folder: Path, kind: str, wanted: Callable[[Mapping[str, Any]], bool]) -> int:
+    """Drop what waits of the calls that are `wanted`, also if they are going on; how much.
+
+    What is being tried just now is not tried again.
+
+    Raises:
+        OSError: the folder cannot be read, or changed.
+    """
+    count = 0
+    for _, name in files.listed(folder, but=()):
+        if kind_of(name) == kind:
+            with contextlib.suppress(FileNotFoundError):  # just done
+                payload = files.payload(folder / name)
+                if payload is not None and wanted(payload["call"]):
+                    (folder / name).unlink()
+                    count += 1
+    return count

@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 _LOOK: Final = 60.0
 """Seconds after which we look at what other processes have left."""
-_LAST: Final = 2.0
+LAST: Final = 2.0
 """Seconds in which, at the end, what is due is still begun."""
 
 
@@ -43,18 +43,20 @@ class Delivering:
         *,
         at_once: int = 4,
         breath: float = 0.0,
+        last: float = LAST,
         grace: float = 0.0,
     ) -> None:
         """Begin nothing yet.
 
-        `breath`: seconds between two of a worker's. `grace`: seconds that an attempt may still take
-        at the end; then it is cancelled, and another process tries again.
+        `breath`: seconds between two of a worker's. `grace`: seconds after the `last` ones that an
+        attempt may still take; then it is cancelled, and another process tries again.
         """
         self._deliveries = deliveries
         self._kind = kind
         self._attempt = attempt
         self._at_once = at_once
         self._breath = breath
+        self._last = last
         self._grace = grace
         self.failed = 0
         """Attempts that were in vain."""
@@ -69,13 +71,13 @@ class Delivering:
         self._task = asyncio.create_task(self._run(), name=self._kind)
 
     async def stop(self) -> None:
-        """Try what is due, for two seconds at most; the rest is tried after the next start."""
+        """Begin what is due, for a last while; the rest is tried after the next start."""
         self._stopping.set()
         self.wake()
         if self._task is None:
             return
         try:
-            await asyncio.wait({self._task}, timeout=_LAST)
+            await asyncio.wait({self._task}, timeout=self._last)
             self._last_begun = True
             await asyncio.wait({self._task}, timeout=self._grace)
         finally:

@@ -12,10 +12,10 @@ import fcntl
 import os
 import re
 import secrets
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 import orjson
@@ -137,6 +137,20 @@ def read(fd: int, name: str) -> Delivery:
             return replace(fresh, attempts=attempts, first=first, due=due)
         case _:
             return fresh
+
+
+def payload(path: Path) -> Mapping[str, Any] | None:
+    """What is to be done, whoever is at work on it.
+
+    Raises:
+        FileNotFoundError: there is none any more.
+        OSError: the disk will not show it.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        return read(fd, path.name).payload
+    finally:
+        os.close(fd)
 
 
 def _made(folder: Path, name: str) -> int:
