@@ -54,11 +54,12 @@ class Queue:
         return max(0.0, heap[0][0] - now) if heap else math.inf
 
     def next(self, kind: str, now: float) -> str | None:
-        """One that is due: it has no time any more."""
+        """One that is due: it is held back now."""
         heap = self._heaps[kind]
         while heap and self.is_due(heap[0][0], now):
             due, name = heapq.heappop(heap)
             if self._known.get(name) == due:  # else it was put off, or is done
+                self._known[name] = None
                 return name
         return None
 

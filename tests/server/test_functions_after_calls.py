@@ -120,14 +120,19 @@ async def test_what_is_still_held_at_the_end_is_done_then(office: Office, server
     assert office.files == []
 
 
-async def test_what_was_noted_first_is_begun_first(office: Office, server: Service) -> None:
-    words = [str(number) for number in range(4)]
-    async with office.process() as after:
+async def test_what_was_noted_first_is_begun_first(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    async def begin(payload: Any) -> None:
+        begun.append(payload["arguments"]["what"])
+
+    words = [str(number) for number in range(9)]
+    async with SpooledAfterCalls(KIND, begin, Deliveries(tmp_path / "deliveries")) as after:
         for word in words:
             note(after, word)
         after(CALL, HUNG_UP)
         await came_true(lambda: after.status()["done"] == len(words))
-    assert [asked.json["what"] for asked in server.asked] == words
+    assert begun == words
 
 
 # ── until it is done, and once ───────────────────────────────────────────────────────────────────
