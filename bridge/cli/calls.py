@@ -79,7 +79,8 @@ _NAMED: Final = {"ignore_unknown_options": True}
 _ERASE: Final = (
     "Erase calls for good: those of a session, or all from a number.\n\n"
     "Every connection goes, with all that was said and done in it. Of a call that is going on, "
-    "nothing more is kept either.\n\n"
+    "nothing more is kept either. What functions have still to do after the call is called off, as "
+    "far as it waits in the spool of this machine.\n\n"
     "A call that the database does not know yet cannot be erased. A running bridge tells it of a "
     "new call within a second; while the database is away, new calls wait in the bridge's spool. "
     "`/healthz` says how much is waiting: once that is nothing, erase again.\n\n"

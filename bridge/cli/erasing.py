@@ -12,7 +12,9 @@ from bridge.cli.listing import show_calls
 from bridge.cli.record import fail, with_archive
 from bridge.cli.words import count
 from bridge.local.plain import cut, plain
+from bridge.plugins.millis.aftercall import KIND
 from bridge.settings import Settings
+from bridge.store.aftercalls import call_off
 from bridge.store.archive import Archive
 from bridge.store.shapes import CallSummary, Filters
 
@@ -39,10 +41,22 @@ def erase(settings: Settings, session: str | None, caller: str | None, *, yes: b
         return await archive.erase_caller(caller or "")
 
     erased = with_archive(settings, go)
+    off = _call_off(settings, session, caller)
+    if off:
+        typer.echo(f"{count(off, 'function')} will not be run after the call.")
     if not erased:
         fail(f"no call {of} on record", 1)
     typer.echo(f"{count(erased, 'call')} erased.")
     return 0
+
+
+def _call_off(settings: Settings, session: str | None, caller: str | None) -> int:
+    """Drop what functions have noted in these calls, as far as it waits on this machine."""
+    key, name = ("caller", caller) if session is None else ("session_id", session)
+    try:
+        return call_off(settings.spool_dir / "deliveries", KIND, lambda call: call[key] == name)
+    except OSError as error:
+        fail(f"cannot read the spool folder {settings.spool_dir} ({error.strerror or error})", 2)
 
 
 async def _find(
