@@ -45,7 +45,11 @@ class Archive:
         )
 
     async def call(self, name: str, *, frames: bool = False) -> list[CallDetail]:
-        """Every connection of a session, or the one of that id; oldest first, none if unknown."""
+        """Every connection of a session, or the one of that id; oldest first, none if unknown.
+
+        Raises:
+            FramesTooNew: the frames are asked for, and a newer bridge wrote them.
+        """
         query = listing.oldest_first(listing.named(listing.summaries(), name), None)
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
@@ -55,7 +59,7 @@ class Archive:
     async def export(self, filters: Filters, *, frames: bool = True) -> AsyncGenerator[CallDetail]:
         """Every call that the filters hold of, oldest first, a few at a time in memory.
 
-        Close it (`contextlib.aclosing`) if not all are wanted.
+        Close it (`contextlib.aclosing`) if not all are wanted. Raises FramesTooNew, as `call` does.
         """
         after = None
         while True:
