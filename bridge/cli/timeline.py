@@ -54,6 +54,8 @@ class Timeline:
         if not call.timeline:
             self._line("", Text(""))
             self._line("", Text("No turns.", "dim"))
+        for run in call.tool_runs:
+            self._tool(run, call)
         if frames:
             self._line("", Text(""))
             self._frames(call.frames or ())

@@ -59,6 +59,7 @@ async def details(found: Found) -> AsyncGenerator[CallDetail]:
             summary(row)
             | {
                 "timeline": _timeline(spoken, done),
+                "tool_runs": () if spoken else done,
                 "frames": whole(frame for part in wire for frame in part) if wire else None,
             }
         )

@@ -294,6 +294,14 @@ def test_a_session_that_is_not_known_is_one_line(sqlite_url: str) -> None:
         )
 
 
+def test_tools_of_a_call_without_turns_are_shown(sqlite_url: str) -> None:
+    head = a_head("c1")
+    keep(sqlite_url, [a_tool(head, outcome=None, result=None, duration_ms=None)])
+    out = bridge_inside(sqlite_url, "calls", "show", "c1").out
+
+    assert "  0:00.3  tool     look_up(order=17)\n" in out.partition("No turns.\n")[2]
+
+
 # ── frames and machines ──────────────────────────────────────────────────────────────────────────
 
 
