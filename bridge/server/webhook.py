@@ -165,6 +165,8 @@ class Webhook:
                 log.info("an erased call is not sent to the webhook", call=delivery.key)
                 self._erased += 1
                 self._deliveries.done(delivery)
+            elif call.ended_at is None:  # its process died, and it will be marked in a moment
+                self._deliveries.failed(delivery, time.time())
             elif trouble := await self._send(delivery, call):
                 self._failed += 1
                 self._deliveries.failed(delivery, time.time())
