@@ -1,6 +1,6 @@
 """The record as it is read, and erased."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -74,17 +74,24 @@ class Archive:
                 return
             after = listing.cursor(rows[-1])
 
-    async def erase_session(self, name: str) -> int:
+    async def erase_session(self, name: str, unsaved: Iterable[str] = ()) -> int:
         """Erase a session, or the one connection of that id; also what is still to come of it.
+
+        `unsaved`: ids of its connections that may not be in the database yet.
 
         Returns:
             How many connections were erased.
         """
-        return await erasing.erase_session(await self._database.opened(), name)
+        return await erasing.erase_session(await self._database.opened(), name, unsaved)
 
-    async def erase_caller(self, number: str) -> int:
+    async def erase_caller(self, number: str, unsaved: Iterable[str] = ()) -> int:
         """Erase every call of a caller's number, as `erase_session` does."""
-        return await erasing.erase_caller(await self._database.opened(), number)
+        return await erasing.erase_caller(await self._database.opened(), number, unsaved)
+
+    async def erased(self, ids: Iterable[str]) -> set[str]:
+        """Which of these calls were erased."""
+        async with self._database.reading() as connection:
+            return await erasing.erased_of(connection, ids)
 
 
 def _summary(row: Row[Any]) -> CallSummary:
