@@ -53,6 +53,8 @@ class CallSummary(Shape):
     """The longest wait for a first word."""
     tokens_in: int
     tokens_out: int
+    frames_lost: int | None = None
+    """Messages on the wire that were not kept, because there were too many; none: all were."""
 
 
 class ToolRun(Shape):

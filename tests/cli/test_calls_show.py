@@ -327,6 +327,14 @@ def test_frames_are_shown_where_they_are_asked_for(sqlite_url: str) -> None:
     assert "frames" not in bridge_inside(sqlite_url, "calls", "show", "s-1").out
 
 
+def test_where_frames_end_because_they_were_too_many_is_shown(sqlite_url: str) -> None:
+    keep(sqlite_url, [*a_call("c1", session_id="s-1", goes={"frames_lost": 1234}), the_wire()])
+    ran = bridge_inside(sqlite_url, "calls", "show", "s-1", "--frames")
+
+    assert ran.out.endswith("\n1,234 frames after that: too many to be kept.\n")
+    assert "too many" not in bridge_inside(sqlite_url, "calls", "show", "s-1").out
+
+
 @pytest.mark.parametrize("kind", ["sqlite_url", "postgres_url"])
 def test_machines_get_every_connection_whole(kind: str, request: pytest.FixtureRequest) -> None:
     url: str = request.getfixturevalue(kind)

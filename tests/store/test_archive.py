@@ -56,6 +56,7 @@ async def test_a_listed_call_tells_what_is_known_of_it(
     goes: dict[str, Any] = {
         "ended_at": BEGAN + MINUTE, "ending": "transferred", "turns": 4, "interrupted": 2,
         "failed": 1, "tools": 3, "slowest_ms": 2500, "tokens_in": 1000, "tokens_out": 50,
+        "frames_lost": 7,
     }  # fmt: skip
     await database.save([a_beginning(head, **said), a_tally(head, **goes)])
 
