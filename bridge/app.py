@@ -17,7 +17,6 @@ from bridge.call.recall import COUNTS as RECALL_COUNTS
 from bridge.call.sessions import Sessions
 from bridge.call.setup import CallSetup
 from bridge.personas import Personas
-from bridge.plugins.millis.aftercall import AfterCalls
 from bridge.plugins.millis.tools import deliver
 from bridge.plugins.prompt_shelf import PromptShelf
 from bridge.plugins.shelf import ToolShelf
@@ -29,11 +28,12 @@ from bridge.server.socket import Switchboard
 from bridge.server.watching import Watchers
 from bridge.server.web import WebServer, make_web
 from bridge.settings import Settings
-from bridge.tooling import RESERVED, joined, mcp_servers
+from bridge.tooling import RESERVED, after_calls, joined, mcp_servers
 
 if TYPE_CHECKING:
     from bridge.server.webhook import Webhook
     from bridge.store import Archive, Recorder
+    from bridge.store.deliveries import Deliveries
 
 _log = structlog.get_logger(__name__)
 
@@ -47,7 +47,9 @@ class Bridge:
 
     def __init__(self, settings: Settings, rehearsal: Rehearsal | None = None) -> None:
         self.settings = settings
-        self._after_calls = AfterCalls(self._deliver)
+        self.recorder = None if rehearsal else _recorder(settings)
+        deliveries = None if self.recorder is None else _deliveries(settings)
+        self._after_calls = after_calls(self._deliver, deliveries)
         self.tools = ToolShelf(
             settings.tools_dir,
             threads=ToolThreads(settings.tool_threads),
@@ -58,8 +60,7 @@ class Bridge:
         self.toolbox = joined(self.tools, self.mcp)
         self.prompts = PromptShelf(settings.prompts_dir)
         self.personas = Personas(settings, self.prompts, lambda: self.toolbox.current, rehearsal)
-        self.recorder = None if rehearsal else _recorder(settings)
-        self.webhook = _webhook(settings, self.recorder)
+        self.webhook = _webhook(settings, self.recorder, deliveries)
         self._watching: asyncio.Task[None] | None = None
         self._closing = AsyncExitStack()
         watchers = Watchers()
@@ -92,6 +93,7 @@ class Bridge:
                 await self.board.calls.earlier.warm()
             if self.webhook is not None:
                 await stack.enter_async_context(self.webhook)
+            await stack.enter_async_context(self._after_calls)
             await self._server.start()
             self._closing = stack.pop_all()
         self._watching = asyncio.create_task(watch(shelves), name="watch")
@@ -103,7 +105,6 @@ class Bridge:
     async def __aexit__(self, *_: object) -> None:
         """Hang up, stop watching, close the connections to the models."""
         await self._server.stop()
-        await self._after_calls.finished()
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait({self._watching})
@@ -133,6 +134,7 @@ class Bridge:
             "tools": [tool.name for tool in toolbox.tools],
             "record": {"state": "off"} if self.recorder is None else self.recorder.status(),
             "webhook": {"state": "off"} if self.webhook is None else self.webhook.status(),
+            "after_calls": self._after_calls.status(),
             "thinking_ahead": {name: self.board.calls.ahead[name] for name in AHEAD_COUNTS},
             "continuation": {name: self.board.calls.continuation[name] for name in RECALL_COUNTS},
             "failures": [
@@ -207,17 +209,22 @@ def _recorder(settings: Settings) -> "Recorder | None":
     )
 
 
-def _webhook(settings: Settings, recorder: "Recorder | None") -> "Webhook | None":
-    if recorder is None or settings.webhook_url is None or settings.webhook_secret is None:
+def _deliveries(settings: Settings) -> "Deliveries":
+    from bridge.store.deliveries import Deliveries  # noqa: PLC0415 - as above
+
+    return Deliveries(settings.spool_dir / "deliveries")
+
+
+def _webhook(
+    settings: Settings, recorder: "Recorder | None", deliveries: "Deliveries | None"
+) -> "Webhook | None":
+    url, secret = settings.webhook_url, settings.webhook_secret
+    if recorder is None or deliveries is None or url is None or secret is None:
         return None
     from bridge.server.webhook import Webhook  # noqa: PLC0415 - as above
-    from bridge.store.deliveries import Deliveries  # noqa: PLC0415
 
     webhook = Webhook(
-        settings.webhook_url.get_secret_value(),
-        settings.webhook_secret.get_secret_value(),
-        lambda: recorder.archive,
-        Deliveries(settings.spool_dir / "deliveries"),
+        url.get_secret_value(), secret.get_secret_value(), lambda: recorder.archive, deliveries
     )
     recorder.on_ended = webhook.ended
     return webhook

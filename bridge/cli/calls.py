@@ -79,11 +79,12 @@ _NAMED: Final = {"ignore_unknown_options": True}
 _ERASE: Final = (
     "Erase calls for good: those of a session, or all from a number.\n\n"
     "Every connection goes, with all that was said and done in it. Of a call that is going on, "
-    "nothing more is kept either.\n\n"
+    "nothing more is kept either. What functions have still to do after the call is called off, as "
+    "far as it waits in the spool of this machine.\n\n"
     "A call that the database does not know yet is looked for in the spool of this machine "
     "(BRIDGE_SPOOL_DIR), and nothing of it will be kept. A bridge on another machine tells the "
-    "database of a new call within a second, or when the database is back. `/healthz` there says "
-    "how much is waiting: once that is nothing, erase again.\n\n"
+    "database of a new call within a second or two, or when the database is back. `/healthz` there "
+    "says how much is waiting: once that is nothing, erase again.\n\n"
     "Copies that you have made yourself, by `bridge calls export` or as backups, stay."
 )
 

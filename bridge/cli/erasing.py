@@ -13,7 +13,9 @@ from bridge.cli.listing import show_calls
 from bridge.cli.record import fail, with_archive
 from bridge.cli.words import count
 from bridge.local.plain import cut, plain
+from bridge.plugins.millis.aftercall import KIND
 from bridge.settings import Settings
+from bridge.store.aftercalls import call_off
 from bridge.store.archive import Archive
 from bridge.store.refused import Refused
 from bridge.store.shapes import CallSummary, Filters
@@ -38,16 +40,19 @@ def erase(settings: Settings, session: str | None, caller: str | None, *, yes: b
 
     async def go(archive: Archive) -> int:
         if session is not None:
-            count = await archive.erase_session(session, waiting)
+            number = await archive.erase_session(session, waiting)
         else:
-            count = await archive.erase_caller(caller or "", waiting)
+            number = await archive.erase_caller(caller or "", waiting)
         refused.erase(await archive.erased(refused.calls()))
-        return count
+        return number
 
     try:
         erased = with_archive(settings, go)
     except OSError as error:
         fail(f"erased, but not yet from {refused.path}: {error.strerror}", 2)
+    off = _call_off(settings, session, caller)
+    if off:
+        typer.echo(f"{count(off, 'function')} will not be run after the call.")
     if not erased:
         fail(f"no call {of} on record", 1)
     typer.echo(f"{count(erased, 'call')} erased.")
@@ -61,6 +66,15 @@ def _waiting(settings: Settings, session: str | None, caller: str | None) -> set
         return unsaved(settings.spool_dir, which)
     except OSError as error:
         fail(f"cannot look for calls in {settings.spool_dir}: {error.strerror}", 2)
+
+
+def _call_off(settings: Settings, session: str | None, caller: str | None) -> int:
+    """Drop what functions have noted in these calls, as far as it waits on this machine."""
+    key, name = ("caller", caller) if session is None else ("session_id", session)
+    try:
+        return call_off(settings.spool_dir / "deliveries", KIND, lambda call: call[key] == name)
+    except OSError as error:
+        fail(f"cannot read the spool folder {settings.spool_dir} ({error.strerror or error})", 2)
 
 
 @dataclass

@@ -4,9 +4,7 @@ Any 2xx within ten seconds means that it was taken; anything else, and it is sen
 """
 
 import asyncio
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
@@ -15,8 +13,8 @@ import structlog
 from bridge import __version__
 from bridge.errors import SettingsError
 from bridge.server.letter import EVENT, signed
-from bridge.store.chores import Chore
 from bridge.store.deliveries import Deliveries
+from bridge.store.delivering import Delivering, Outcome, PutOff
 from bridge.store.delivery import Delivery
 from bridge.store.errors import DatabaseAway
 from bridge.store.shapes import CallDetail
@@ -31,14 +29,10 @@ _TIMEOUT: Final = 10.0
 _AT_ONCE: Final = 4
 _MOST_READ: Final = 1 << 16
 """Bytes that are read of an answer, so that the connection can be used again."""
-_LOOK: Final = 60.0
-"""Seconds after which we look at what other processes have left."""
 _DATABASE_AWAY: Final = 5.0
 """Seconds after which a database that was away is asked again."""
 _BREATH: Final = 0.1
 """Seconds between two calls that a worker sends: thousands may wait, and others are on the line."""
-_LAST: Final = 2.0
-"""Seconds in which, at the end, what is due is still sent."""
 
 
 class Webhook:
@@ -62,18 +56,17 @@ class Webhook:
         self._deliveries = deliveries
         self._timeout = timeout
         self._one_reads = asyncio.Lock()  # calls that go on from earlier ones read there, too
-        self._woken = asyncio.Event()
-        self._stopping = asyncio.Event()
         self._trouble: str | None = None
-        self._delivered = self._failed = self._erased = 0
-        self._looking = Chore(_LOOK)
-        self._task: asyncio.Task[None] | None = None
+        self._delivered = self._erased = 0
+        self._delivering = Delivering(
+            deliveries, EVENT, self._attend_to, at_once=_AT_ONCE, breath=_BREATH
+        )
 
     def ended(self, calls: list[str]) -> None:
         """Have these calls sent (Recorder.on_ended): when this returns they are on disk."""
         for call in calls:
             self._deliveries.put(EVENT, call)
-        self._wake()
+        self._delivering.wake()
 
     async def __aenter__(self) -> Self:
         """Begin to send, first of all what is left from before."""
@@ -84,22 +77,15 @@ class Webhook:
             timeout=aiohttp.ClientTimeout(total=None),
             headers={"User-Agent": f"millis-bridge/{__version__}"},
         )
-        self._task = asyncio.create_task(self._run(), name="webhook")
+        self._delivering.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Send what is due, for two seconds at most; the rest is sent after the next start."""
-        self._stopping.set()
-        self._wake()
-        if self._task is not None:
-            try:
-                await asyncio.wait({self._task}, timeout=_LAST)
-            finally:
-                self._task.cancel()
-                await asyncio.wait({self._task})
-                await self._http.close()
-            if not self._task.cancelled():
-                self._task.result()  # a fault of ours is not to go unseen
+        try:
+            await self._delivering.stop()
+        finally:
+            await self._http.close()
 
     def status(self) -> dict[str, Any]:
         """How it goes, for `/healthz`."""
@@ -108,84 +94,31 @@ class Webhook:
             "reason": self._trouble,
             "waiting": self._deliveries.waiting[EVENT],
             "delivered": self._delivered,
-            "failed_attempts": self._failed,
+            "failed_attempts": self._delivering.failed,
             "given_up": self._deliveries.given_up[EVENT],
             "erased": self._erased,
         }
 
     # ── ──
 
-    def _wake(self) -> None:
-        woken, self._woken = self._woken, asyncio.Event()
-        woken.set()
-
-    async def _run(self) -> None:
-        async with asyncio.TaskGroup() as workers:
-            for number in range(_AT_ONCE):
-                workers.create_task(self._work(), name=f"webhook {number}")
-
-    async def _work(self) -> None:
-        """Send one call after the other."""
-        while True:
-            if not self._looking.wait:
-                self._looking.done()
-                self._deliveries.look()
-            delivery = self._deliveries.due(EVENT, time.time())
-            if delivery is not None:
-                pause = await self._attend_to(delivery)
-                if self._stopping.is_set() and pause == _DATABASE_AWAY:
-                    return  # the next process sends them
-                await self._pause(pause)
-            elif self._stopping.is_set():
-                return
-            else:
-                await self._rest()
-
-    async def _rest(self) -> None:
-        """Wait for the next one. Not for long: somebody may set the clock."""
-        seconds = min(self._looking.wait, self._deliveries.wait(EVENT, time.time()))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-
-    async def _attend_to(self, delivery: Delivery) -> float:
-        """Send a call, and see to it that it is sent again if it was not taken.
-
-        Returns:
-            Seconds to wait before another one.
-        """
+    async def _attend_to(self, delivery: Delivery) -> Outcome:
+        """Send a call once."""
         try:
             call = await self._read(delivery.key)
-            if call is None:
-                log.info("an erased call is not sent to the webhook", call=delivery.key)
-                self._erased += 1
-                self._deliveries.done(delivery)
-            elif call.ended_at is None:  # its process died, and it will be marked in a moment
-                self._deliveries.failed(delivery, time.time())
-            elif trouble := await self._send(delivery, call):
-                self._failed += 1
-                self._deliveries.failed(delivery, time.time())
-                self._tell(trouble)
-            else:
-                self._delivered += 1
-                self._deliveries.done(delivery)
-                self._tell(None)
         except (DatabaseAway, SettingsError):
-            self._deliveries.put_back(delivery, time.time() + _DATABASE_AWAY)
-            return _DATABASE_AWAY
-        except Exception as error:  # SQLAlchemy, the drivers, aiohttp and ssl may raise anything
-            log.error("fault in the webhook", call=delivery.key, kind=type(error).__name__)  # noqa: TRY400 - its text may hold speech
-            log.debug("fault in the webhook", exc_info=error)
-            self._failed += 1
-            self._deliveries.failed(delivery, time.time())
-        finally:
-            self._deliveries.put_back(delivery, time.time())  # if we were cancelled
-        return _BREATH
+            return PutOff(_DATABASE_AWAY)
+        if call is None:
+            log.info("an erased call is not sent to the webhook", call=delivery.key)
+            self._erased += 1
+            return "done"
+        if call.ended_at is None:  # its process died, and it will be marked in a moment
+            return "failed"
+        trouble = await self._send(delivery, call)
+        self._tell(trouble)
+        if trouble is not None:
+            return "failed"
+        self._delivered += 1
+        return "done"
 
     async def _read(self, call_id: str) -> CallDetail | None:
         async with self._one_reads:

@@ -77,7 +77,7 @@ class Batches:
                 left.parts.pop()
                 self.erased += counts["erased"]
                 self.written += len(notes) - counts["erased"]
-                self.tell_ended([note.head.id for note in notes if _ends(note)])
+                self.tell_ended([note.head.id for note in notes if note.ends_call])
         del self._unsaved[batch]
 
     def tell_ended(self, calls: list[str]) -> None:
@@ -99,7 +99,3 @@ class Batches:
             self._refused.add(note)
             self._losses.add("refused")
         return []
-
-
-def _ends(note: Note) -> bool:
-    return note.kind == "tally" and note.row.get("ended_at") is not None

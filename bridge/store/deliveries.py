@@ -4,21 +4,20 @@ Several processes may share the folder: each thing is done by one of them at a t
 twice: a process may die, or not hear the answer, after it has done it.
 """
 
-import contextlib
-import heapq
-import math
 import os
 import random
 import time
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
-from bridge.store.delivery import Delivery, create, is_draft, kind_of, lock, read, rewrite
+from bridge.store import deliveryfile as files
+from bridge.store.delivery import Delivery, checked, kind_of
+from bridge.store.queue import Queue
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +25,6 @@ _BUSY: Final = 5.0
 """Seconds after which what another process is at work on is looked at again."""
 _OPENED: Final = 50
 """Files that are opened before the event loop has its turn."""
-_CLOCK_SET_BACK: Final = 60.0
-"""Seconds beyond twice the longest pause: who is to be tried later than that met a clock set back."""
 _STALE: Final = 3600
 """Seconds after which nobody is still writing a draft."""
 
@@ -49,15 +46,14 @@ class Deliveries:
         self._longest_pause = longest_pause
         self._patience = patience
         self._most = most
-        self._known: dict[str, float] = {}  # when each may be due; the oldest first
-        self._turns: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)  # heaps, by kind
+        self._queue = Queue(2 * longest_pause)
         self._held: dict[str, int | None] = {}  # the locks of those that we are at work on
         self._unkept: dict[str, Delivery] = {}  # states that the disk would not take
         self._unremoved: set[str] = set()  # done, but the disk would not let go of it
-        self.waiting: Counter[str] = Counter()
+        self.waiting: Counter[str] = self._queue.lengths
         """How many there are, as far as we know, by kind."""
         self.given_up: Counter[str] = Counter()
-        """How many were tried for too long, or were too many, by kind."""
+        """How many were tried for too long, too many, or hopeless, by kind."""
 
     def put(self, kind: str, key: str) -> str:
         """Add a delivery; again is no harm. If the disk is full it waits in memory.
@@ -69,52 +65,60 @@ class Deliveries:
             ValueError: its kind or its key is none.
         """
         now = time.time()
-        delivery = Delivery(kind, key, at=now, due=now)
+        delivery = checked(Delivery(kind, key, at=now, due=now))
         name = delivery.id
-        if kind_of(name) != kind:
-            raise ValueError("a kind is a word in small letters, and a key is short")
-        if name in self._known:
+        if name in self._queue:
             return name
         self._unremoved.discard(name)
         try:
-            create(self._folder, name)
+            files.create(self._folder, name)
         except FileExistsError:
             pass
         except OSError as error:
-            log.warning("a delivery waits in memory", kind=kind, reason=error.strerror)
-            self._unkept[name] = delivery
-        self._queue(name, now)
+            self._remember(delivery, error)
+        self._queue.put(name, now)
         self._make_room()
         return name
+
+    def hold(self, kind: str, key: str, payload: Mapping[str, Any]) -> Delivery:
+        """Add a delivery that is ours, as one that was `due`: nobody tries it until `put_back`.
+
+        If this process dies another does it. The key must be new.
+
+        Raises:
+            ValueError: its kind or its key is none, or the payload no JSON of 64 KiB at most.
+        """
+        now = time.time()
+        delivery = checked(Delivery(kind, key, at=now, due=now, payload=payload))
+        try:
+            self._held[delivery.id] = files.rewrite_locked(self._folder, delivery)
+        except OSError as error:
+            self._held[delivery.id] = None
+            self._remember(delivery, error)
+        self._queue.put(delivery.id, None)
+        self._make_room()
+        return delivery
 
     def look(self) -> None:
         """Learn of what other processes have left: at first, and now and then."""
         for name in list(self._unremoved):
             self._remove(name)
-        found = []
         try:
-            with os.scandir(self._folder) as entries:
-                for entry in entries:
-                    if entry.name not in self._known and entry.name not in self._unremoved:
-                        with contextlib.suppress(FileNotFoundError):  # just done
-                            at = entry.stat(follow_symlinks=False).st_mtime
-                            found.append((at, entry.name))
-        except FileNotFoundError:  # there were none yet
-            return
+            found = files.listed(self._folder, but=self._queue)
         except OSError as error:
             log.warning("the folder of deliveries cannot be read", reason=error.strerror)
+            return
         now = time.time()
-        for at, name in sorted(found):
-            if kind_of(name):
-                self._queue(name, min(at, now))
-            elif is_draft(name) and now - at > _STALE:
+        for at, name in found:
+            if kind_of(name) and name not in self._unremoved:
+                self._queue.put(name, min(at, now))
+            elif files.is_draft(name) and now - at > _STALE:
                 self._remove(name)
         self._make_room()
 
     def wait(self, kind: str, now: float) -> float:
         """Seconds until one may be due; infinite if there is none."""
-        turns = self._turns[kind]
-        return max(0.0, turns[0][0] - now) if turns else math.inf
+        return self._queue.wait(kind, now)
 
     # ── at work on one ──
 
@@ -123,16 +127,12 @@ class Deliveries:
 
         None if there is none; or if many others came first: then `wait` is 0.
         """
-        turns = self._turns[kind]
         for _ in range(_OPENED):
-            if not turns or not self._is_due(turns[0][0], now):
+            if (name := self._queue.next(kind, now)) is None:
                 break
-            due, name = heapq.heappop(turns)
-            if self._known.get(name) != due:  # it was put off, or is done
-                continue
             delivery = self._claim(name, now)
             if delivery is not None:
-                if self._is_due(delivery.due, now):
+                if self._queue.is_due(delivery.due, now):
                     return delivery
                 self.put_back(delivery, delivery.due)
         return None
@@ -144,6 +144,10 @@ class Deliveries:
 
     def failed(self, delivery: Delivery, now: float) -> bool:
         """It was tried in vain. Whether it will be tried again."""
+        fd = self._held.get(delivery.id)
+        if fd is not None and not os.fstat(fd).st_nlink:  # called off
+            self.done(delivery)
+            return False
         first = now if delivery.first is None else delivery.first
         attempts = delivery.attempts + 1
         again = now - first < self._patience
@@ -151,10 +155,14 @@ class Deliveries:
             pause = min(self._longest_pause, self._first_pause * 2.0 ** min(attempts - 1, 60))
             pause *= random.uniform(0.8, 1.2)  # noqa: S311 - no secret
             self._keep(replace(delivery, attempts=attempts, first=first, due=now + pause))
+            self._let_go(delivery.id)
         else:
             self._give_up(delivery.id, "tried_for_too_long", attempts=attempts)
-        self._let_go(delivery.id)
         return again
+
+    def give_up(self, delivery: Delivery, reason: str) -> None:
+        """It can never be done."""
+        self._give_up(delivery.id, reason)
 
     def put_back(self, delivery: Delivery, due: float) -> None:
         """It was not tried: look at it again then. Nothing happens if it is ours no more."""
@@ -162,21 +170,14 @@ class Deliveries:
             return
         if delivery.id in self._unkept:
             self._keep(delivery)
-        self._queue(delivery.id, due)
+        self._queue.put(delivery.id, due)
         self._let_go(delivery.id)
 
     # ── ──
 
-    def _is_due(self, due: float, now: float) -> bool:
-        farthest = 2 * self._longest_pause + _CLOCK_SET_BACK
-        return due <= now or due - now > farthest
-
-    def _queue(self, name: str, due: float) -> None:
-        kind = kind_of(name) or ""
-        if name not in self._known:
-            self.waiting[kind] += 1
-        self._known[name] = due
-        heapq.heappush(self._turns[kind], (due, name))
+    def _remember(self, delivery: Delivery, error: OSError) -> None:
+        log.warning("a delivery waits in memory", kind=delivery.kind, reason=error.strerror)
+        self._unkept[delivery.id] = delivery
 
     def _claim(self, name: str, now: float) -> Delivery | None:
         """Lock it. If that cannot be done it is forgotten or put off."""
@@ -184,39 +185,38 @@ class Deliveries:
         if name in self._held:
             return None
         try:
-            fd = lock(self._folder / name)
-            delivery = delivery or read(fd, name)
+            fd = files.lock(self._folder / name)
+            delivery = delivery or files.read(fd, name)
         except FileNotFoundError:
             if delivery is None:  # another has done it
                 self._drop(name)
                 return None
         except OSError:  # another is at work on it; or the disk is ill
             self._close(fd)
-            self._queue(name, now + _BUSY)
+            self._queue.put(name, now + _BUSY)
             return None
         self._held[name] = fd
         return delivery
 
     def _make_room(self) -> None:
         """Give up the oldest if there are too many."""
-        surplus = len(self._known) - self._most
-        for name in list(islice(self._known, max(0, surplus))):
-            if self._claim(name, self._known[name]) is not None:
+        now = time.time()
+        for name in self._queue.oldest(len(self._queue) - self._most):
+            if self._claim(name, now) is not None:
                 self._give_up(name, "too_many")
-                self._let_go(name)
 
     def _give_up(self, name: str, reason: str, **told: object) -> None:
         self.given_up[kind_of(name) or ""] += 1
         log.error("delivery given up", delivery=name, reason=reason, **told)
         self._forget(name)
+        self._let_go(name)
 
     def _forget(self, name: str) -> None:
         self._drop(name)
         self._remove(name)
 
     def _drop(self, name: str) -> None:
-        if self._known.pop(name, None) is not None:
-            self.waiting[kind_of(name) or ""] -= 1
+        self._queue.drop(name)
         self._unkept.pop(name, None)
 
     def _remove(self, name: str) -> None:
@@ -231,12 +231,12 @@ class Deliveries:
 
     def _keep(self, delivery: Delivery) -> None:
         try:
-            rewrite(self._folder, delivery)
+            files.rewrite(self._folder, delivery)
         except OSError:
             self._unkept[delivery.id] = delivery
         else:
             self._unkept.pop(delivery.id, None)
-        self._queue(delivery.id, delivery.due)
+        self._queue.put(delivery.id, delivery.due)
 
     def _let_go(self, name: str) -> None:
         """Unlock it: last of all, so that nobody claims what is about to change."""

@@ -31,3 +31,8 @@ class Note:
     """Counts the notes of a call, from 1."""
     row: dict[str, Any]
     """The other columns of the table, plain enough for JSON."""
+
+    @property
+    def ends_call(self) -> bool:
+        """Whether the call is over with it."""
+        return self.kind == "tally" and self.row.get("ended_at") is not None

@@ -141,7 +141,10 @@ class Recorder:
 
     def _keep(self, note: Note) -> None:
         self._spool.append(note)
-        self._writer.wake()
+        if note.ends_call:  # it may go on at once, on another replica
+            self._writer.hurry()
+        else:
+            self._writer.wake()
         self._flush_soon()
 
     def _flush(self) -> None:

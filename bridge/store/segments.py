@@ -79,6 +79,11 @@ class Segments:
         """Lines that are not in the database."""
         return sum(segment.waiting for segment in self.files)
 
+    @property
+    def next(self) -> Segment | None:
+        """The file that holds what is to be saved next, if it is one that we have written."""
+        return next((segment for segment in self.files if segment.waiting), None)
+
     def batch(self) -> Batch | None:
         """Read what comes next; None if there is nothing.
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -11,6 +12,7 @@ from bridge.store.held import Held, Line
 from bridge.store.lines import encode
 from bridge.store.losses import Losses
 from bridge.store.notes import Note
+from bridge.store.recent import Recent
 from bridge.store.segments import BATCH, BITE, Batch, Segment, Segments, notes_of
 
 log = structlog.get_logger(__name__)
@@ -19,6 +21,8 @@ SEGMENT: Final = 1024 * 1024
 """Bytes of a file at most, unless one note is larger."""
 HELD: Final = 8 * 1024 * 1024
 """Bytes in memory at most, while the disk takes nothing."""
+REMEMBERED: Final = 512 * 1024
+"""Bytes of the newest notes that need not be read again; in memory they are a few times as many."""
 _EARLY: Final = 1024 * 1024
 """Bytes in memory that are flushed though nobody has asked for it."""
 
@@ -34,6 +38,7 @@ class Spool:
         *,
         segment: int = SEGMENT,
         held: int = HELD,
+        remembered: int = REMEMBERED,
     ) -> None:
         self._folder = folder
         self._limit = limit
@@ -44,6 +49,7 @@ class Spool:
         self._most_held = held
         self._largest = min(limit, held)
         self._held = Held(held)
+        self._recent = Recent(remembered)
         self._out: Batch | None = None
         self._closed = False
         self.newest = 0
@@ -84,12 +90,14 @@ class Spool:
             return
         self.newest += 1
         self._held.add(Line(self.newest, text))
+        self._recent.add(self.newest, note, len(text))
         if self._held.size > _EARLY and not self.trouble:
             self.flush()
         if self._held.size > self._most_held:
             saving = self._out is not None and self._out.segment is None
             spared = self._out.newest if self._out is not None and saving else 0
             self._losses.add("disk", self._held.trim(spared))
+            self._recent.clear()
 
     def flush(self) -> bool:
         """Hand everything to the operating system. Whether it took it: else memory holds it."""
@@ -106,7 +114,7 @@ class Spool:
         """
         if self._out is None:
             self.flush()
-            self._out = self._files.batch() or self._from_memory()
+            self._out = self._just_written() or self._files.batch() or self._from_memory()
         return self._out
 
     def done(self) -> None:
@@ -127,6 +135,19 @@ class Spool:
             self.flush()
             self._losses.add("disk", len(self._held))
             self._files.close()
+
+    def _just_written(self) -> Batch | None:
+        """What comes next on the disk, if we still know it: to read it would cost more."""
+        segment = self._files.next
+        if segment is None:
+            return None
+        unread = islice(self._recent.since(segment.newest - segment.waiting + 1), segment.waiting)
+        written = list(islice(unread, BATCH))
+        if not written:
+            return None
+        end = segment.read + sum([one.size for one in written])
+        notes = tuple([one.note for one in written])
+        return Batch(notes, len(notes), written[-1].number, segment, end)
 
     def _from_memory(self) -> Batch | None:
         """What the disk would not take: the database may be elsewhere, and well."""

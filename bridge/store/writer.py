@@ -24,7 +24,7 @@ from bridge.store.sweeping import Sweeping
 
 log = structlog.get_logger(__name__)
 
-_GATHER: Final = 0.2
+_GATHER: Final = 1.0
 """Seconds in which notes are taken together: a transaction has its price."""
 _FIRST_PAUSE: Final = 0.1
 """Seconds before another try; each pause is twice as long as the one before."""

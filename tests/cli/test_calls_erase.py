@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from bridge.plugins.millis.aftercall import KIND
 from bridge.store.archive import Archive
 from bridge.store.database import Database
+from bridge.store.deliveries import Deliveries
 from bridge.store.refused import Refused
 from bridge.store.shapes import Filters
 from tests.cli.commands import in_terminal
@@ -160,6 +162,31 @@ def test_it_must_be_said_what_goes(some_calls: str, typed: tuple[str, ...]) -> N
 
     assert ran.code == 2
     assert left(some_calls) == ["c1", "c2", "c3", "c4"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "rest"), [(("s-c1",), ["b", "c"]), (("--caller", "+15559999"), ["a"])]
+)
+def test_what_functions_have_still_to_do_is_called_off(
+    some_calls: str, tmp_path: Path, typed: tuple[str, ...], rest: list[str]
+) -> None:
+    deliveries = Deliveries(tmp_path / "deliveries")
+    for key, session, caller in (
+        ("a", "s-c1", "+15550001"),
+        ("b", "s-c3", "+15559999"),
+        ("c", "s-c4", "+15559999"),
+    ):
+        deliveries.hold(KIND, key, {"call": {"session_id": session, "caller": caller}})
+    deliveries.put("call_ended", "c1")
+    spool = {"BRIDGE_SPOOL_DIR": str(tmp_path)}
+
+    ran = bridge_inside(some_calls, "calls", "erase", *typed, "--yes", **spool)
+
+    off = 3 - len(rest)
+    told = f"{off} function{'s' * (off > 1)} will not be run after the call.\n2 calls erased.\n"
+    assert (ran.code, ran.out, ran.err) == (0, told, "")
+    names = sorted(path.name for path in (tmp_path / "deliveries").iterdir())
+    assert names == ["call_ended-c1", *(f"{KIND}-{key}" for key in rest)]
 
 
 async def test_a_person_answers_in_the_terminal(some_calls: str, tmp_path: Path) -> None:

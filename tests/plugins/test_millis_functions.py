@@ -460,5 +460,5 @@ async def test_the_spool_in_memory_waits_for_the_end_of_the_call() -> None:
     after(call, CallEnded("hung_up"))
     await asyncio.sleep(0.01)
     assert done == ["bad", "good"]
-    await after.finished()
+    await after.__aexit__()
     assert done == ["bad", "good", "other"]

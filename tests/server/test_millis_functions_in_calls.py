@@ -11,12 +11,13 @@ from aiohttp import web
 
 from tests.cli.commands import bridge as run_bridge
 from tests.fake_openai.client import FakeOpenAI
+from tests.store.calls import recording
 from tests.toolkit.servers import Service, service
 from tests.wire import (
     asking,
     bridge_running,
-    came_true,
     dialled,
+    health,
     health_when,
     results,
     tool_call,
@@ -137,17 +138,30 @@ async def test_a_get_is_not_made_while_the_turn_is_only_thought_ahead(
     assert server.asked == []
 
 
+@pytest.mark.parametrize("record", ["off", "metadata"])
 async def test_what_runs_after_the_call_runs_when_the_caller_has_hung_up(
-    tmp_path: Path, openai: FakeOpenAI, server: Service
+    tmp_path: Path, openai: FakeOpenAI, server: Service, sqlite_url: str, record: str
 ) -> None:
     define(tmp_path, server, run_after_call=True, method="POST")
     await openai.script(asking(tool_call("find_order", number="1")), {"say": "I will."})
-    async with bridge_running(tmp_path, openai.base_url) as bridge:
+    async with recording(tmp_path, openai, sqlite_url, record=record) as bridge:
         async with dialled(bridge) as millis:
             await millis.start(session="s-9", voip={"from": "+15550100"})
             await millis.asked(1, "do it later")
             assert server.asked == []
-        await came_true(lambda: server.asked)
+            assert (await health(bridge))["after_calls"]["waiting"] == 1
+            on_disk = [*(tmp_path / "spool").glob("deliveries/millis_function-find_order-*")]
+            assert len(on_disk) == (record != "off")
+            assert (tmp_path / "spool").exists() == (record != "off")
+        body = await health_when(bridge, lambda body: body["after_calls"]["done"])
+        assert body["after_calls"] == {
+            "waiting": 0,
+            "done": 1,
+            "uncertain": 0,
+            "failed_attempts": 0,
+            "given_up": 0,
+        }
+        assert not any(path.exists() for path in on_disk)
     (asked,) = server.asked
     assert asked.path == "/orders/%2B15550100"
     assert asked.json == {"number": "1", "session_id": "s-9"}

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from bridge.store.folders import Folder
 from bridge.store.losses import Losses
 from bridge.store.notes import Head, Note
-from bridge.store.spool import Spool
+from bridge.store.spool import REMEMBERED, Spool
 
 TURN: dict[str, Any] = {
     "stream_id": "1",
@@ -66,6 +66,8 @@ def end_note(call: str, seq: int, *, replica: str = "here-1-00") -> Note:
 class Desk:
     """A spool in a folder of its own, and how to end its process."""
 
+    remembered: ClassVar[int] = REMEMBERED
+    """Bytes of notes that a spool need not read again."""
     spool_dir: Path
     folder: Folder
     spool: Spool
@@ -74,6 +76,7 @@ class Desk:
     @classmethod
     def open(cls, spool_dir: Path, limit: int = 1 << 26, **sizes: int) -> "Desk":
         folder, losses = Folder.claim(spool_dir), Losses()
+        sizes = {"remembered": cls.remembered, **sizes}
         return cls(spool_dir, folder, Spool(folder, limit, losses, **sizes), losses)
 
     def die(self) -> None:

@@ -21,6 +21,7 @@ from tests.store.spooling import full_disk, no_descriptors
 
 KIND = "call_ended"
 DAY = 86_400.0
+PAYLOAD = {"tool": "book", "arguments": {"day": "Friday"}}
 PROCESS = """
 import sys, time
 from pathlib import Path
@@ -28,6 +29,8 @@ from bridge.store.deliveries import Deliveries
 deliveries = Deliveries(Path(sys.argv[1]))
 for key in sys.argv[3:]:
     deliveries.put("call_ended", key)
+if sys.argv[2] == "hold":
+    deliveries.hold("call_ended", "held", {"for": "later"})
 if sys.argv[2] == "claim":
     assert deliveries.due("call_ended", time.time())
 print("ready", flush=True)
@@ -172,6 +175,102 @@ def test_a_strange_file_is_left_alone_and_an_old_draft_is_removed(folder: Path) 
     deliveries = opened(folder)
     assert keys_due(deliveries) == ["a"]
     assert names(folder) == sorted([".fedcba9876543210", "README", "lock", f"{KIND}-a"])
+
+
+# ── with a payload, and held ─────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_held_is_nobodys_until_it_is_put_back(folder: Path) -> None:
+    deliveries, other = opened(folder), opened(folder)
+    held = deliveries.hold(KIND, "a", PAYLOAD)
+    other.look()
+    deliveries.look()
+    assert (keys_due(deliveries, now() + 99), keys_due(other, now() + 99)) == ([], [])
+    assert deliveries.wait(KIND, now()) == math.inf  # nobody need wake for it
+    assert deliveries.waiting[KIND] == 1
+    deliveries.put_back(held, now())
+    delivery = claimed(deliveries)
+    assert (delivery.key, delivery.payload, delivery.attempts) == ("a", PAYLOAD, 0)
+    deliveries.done(delivery)
+    assert names(folder) == []
+
+
+def test_what_a_process_held_that_was_killed_is_done_by_another(folder: Path) -> None:
+    process = a_process(folder, "hold")
+    ours = opened(folder)
+    assert keys_due(ours) == []
+    process.kill()
+    process.communicate()
+    delivery = claimed(ours, now() + 10)
+    assert (delivery.key, delivery.payload) == ("held", {"for": "later"})
+
+
+def test_a_payload_outlives_failures_and_the_process(folder: Path) -> None:
+    deliveries = opened(folder)
+    deliveries.put_back(deliveries.hold(KIND, "a", PAYLOAD), now())
+    deliveries.failed(claimed(deliveries), now())
+    again = claimed(opened(folder), now() + 2)
+    assert (again.payload, again.attempts) == (PAYLOAD, 1)
+
+
+@pytest.mark.parametrize("disk", [full_disk, no_descriptors])
+def test_a_payload_that_the_disk_does_not_take_waits_in_memory(
+    folder: Path, disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    folder.mkdir(parents=True)
+    deliveries = opened(folder)
+    with disk():
+        held = deliveries.hold(KIND, "a", PAYLOAD)
+    assert names(folder) == []  # nothing half
+    assert keys_due(deliveries, now() + 99) == []
+    deliveries.put_back(held, now())
+    assert names(folder) == [held.id]  # the disk is well again
+    assert claimed(deliveries).payload == PAYLOAD
+
+
+@pytest.mark.parametrize(
+    ("payload", "why"),
+    [({"a": "x" * 65_536}, "64 KiB"), ({"a": {1, 2}}, "plain JSON"), ({"a": 1 << 64}, "plain")],
+)
+def test_a_payload_is_plain_json_and_not_large(
+    folder: Path, payload: dict[str, Any], why: str
+) -> None:
+    deliveries = opened(folder)
+    with pytest.raises(ValueError, match=why):
+        deliveries.hold(KIND, "a", payload)
+    largest = {"a": "x" * (65_536 - len('{"a":""}'))}
+    held = deliveries.hold(KIND, "b", largest)
+    deliveries.failed(held, now())
+    assert claimed(opened(folder), now() + 2).payload == largest
+
+
+def test_a_held_one_is_not_given_up_for_a_newer_one(folder: Path) -> None:
+    deliveries = opened(folder, most=1)
+    held = deliveries.hold(KIND, "a", PAYLOAD)
+    deliveries.put(KIND, "b")
+    assert deliveries.given_up[KIND] == 0
+    deliveries.done(held)
+
+
+def test_what_is_removed_from_the_folder_is_called_off(folder: Path) -> None:
+    deliveries = opened(folder)
+    for key in "ab":
+        deliveries.put_back(deliveries.hold(KIND, key, PAYLOAD), now())
+    at_work = claimed(deliveries)
+    for path in folder.iterdir():
+        path.unlink()
+    assert not deliveries.failed(at_work, now())
+    assert keys_due(deliveries, now() + 9) == []
+    assert deliveries.waiting[KIND] == deliveries.given_up[KIND] == 0
+    assert names(folder) == []
+
+
+def test_what_is_hopeless_is_counted_and_gone(folder: Path) -> None:
+    deliveries = opened(folder)
+    deliveries.put(KIND, "a")
+    deliveries.give_up(claimed(deliveries), "hopeless")
+    assert (deliveries.waiting[KIND], deliveries.given_up[KIND]) == (0, 1)
+    assert names(folder) == []
 
 
 # ── failures ─────────────────────────────────────────────────────────────────────────────────────

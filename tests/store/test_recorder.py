@@ -279,6 +279,7 @@ async def test_who_speaks_does_not_feel_a_database_that_hangs(setup: RecordSetup
         async with database.writing() as connection:  # everybody else has to wait for this
             if database.dialect == "postgresql":
                 await connection.execute(text("LOCK TABLE calls IN ACCESS EXCLUSIVE MODE"))
+            recorder._writer.hurry()
             for number in range(2, 301):
                 began = time.perf_counter()
                 recorder._keep(turn_note("a", number, "word " * 400))

@@ -13,7 +13,14 @@ from structlog.testing import capture_logs
 from bridge.store.abandoned import Abandoned
 from bridge.store.losses import Losses
 from bridge.store.notes import Note
+from bridge.store.spool import REMEMBERED
 from tests.store.spooling import Desk, full_disk, head_of, no_descriptors, taken, turn_note
+
+
+@pytest.fixture(autouse=True, params=[0, 1_000, REMEMBERED], ids="remembering {}".format)
+def remembered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is still in memory is not read from the disk: it must make no difference."""
+    monkeypatch.setattr(Desk, "remembered", request.param)
 
 
 @pytest.fixture
@@ -488,7 +495,7 @@ def test_what_is_no_note_is_counted(tmp_path: Path, found: bytes, instead: bytes
 
 
 def test_a_file_that_was_deleted_under_us_is_counted_and_the_next_is_read(tmp_path: Path) -> None:
-    desk = Desk.open(tmp_path / "spool", segment=4_000)
+    desk = Desk.open(tmp_path / "spool", segment=4_000, remembered=0)
     for number in range(1, 21):
         desk.spool.append(turn_note("a", number))
         desk.spool.flush()
@@ -504,7 +511,8 @@ def test_a_file_that_was_deleted_under_us_is_counted_and_the_next_is_read(tmp_pa
     desk.close()
 
 
-def test_a_file_that_was_cut_under_us_is_counted(desk: Desk) -> None:
+def test_a_file_that_was_cut_under_us_is_counted(tmp_path: Path) -> None:
+    desk = Desk.open(tmp_path / "spool", remembered=0)
     for number in range(1, 11):
         desk.spool.append(turn_note("a", number))
     desk.spool.flush()
@@ -516,6 +524,7 @@ def test_a_file_that_was_cut_under_us_is_counted(desk: Desk) -> None:
     assert desk.spool.empty
     desk.spool.append(turn_note("a", 11))
     assert numbers(desk.take_all()) == [11]
+    desk.close()
 
 
 def test_a_shortage_is_no_reason_to_give_up_a_file(tmp_path: Path) -> None:

@@ -21,14 +21,17 @@ DEEDS = st.one_of(
     st.tuples(st.just("close and start again")),
     st.tuples(st.just("die and start again")),
 )
+REMEMBERED = st.sampled_from((0, 1_000, 4_000, 100_000))
+"""Bytes of notes that need not be read again."""
 
 
 class History:
     """A spool, all that was done with it, and all that came out of it."""
 
-    def __init__(self, spool_dir: Path) -> None:
+    def __init__(self, spool_dir: Path, remembered: int) -> None:
         self._spool_dir = spool_dir
-        self.desk = Desk.open(spool_dir, segment=2_500)
+        self._sizes = {"segment": 2_500, "remembered": remembered}
+        self.desk = Desk.open(spool_dir, **self._sizes)
         self.made = 0
         self.on_disk: set[int] = set()
         """Notes that must come out, whatever happens."""
@@ -83,7 +86,7 @@ class History:
             left.release()
         lost = self.desk.lost
         assert lost == {}, lost
-        self.desk = Desk.open(self._spool_dir, segment=2_500)
+        self.desk = Desk.open(self._spool_dir, **self._sizes)
 
     def finish(self) -> None:
         self.done()
@@ -98,12 +101,12 @@ class History:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(DEEDS, max_size=40))
+@given(st.lists(DEEDS, max_size=40), REMEMBERED)
 def test_every_note_arrives_at_least_once_and_those_of_a_call_in_order(
-    deeds: list[tuple[str, ...]],
+    deeds: list[tuple[str, ...]], remembered: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        history = History(Path(folder))
+        history = History(Path(folder), remembered)
         for name, *values in deeds:
             getattr(history, name.replace(" ", "_"))(*values)
             assert history.desk.spool.waiting <= history.made
@@ -122,12 +125,14 @@ def test_every_note_arrives_at_least_once_and_those_of_a_call_in_order(
 @given(
     st.lists(st.tuples(st.sampled_from((0, 300, 3_000, 9_000)), st.booleans()), max_size=60),
     st.integers(9_500, 30_000),
+    REMEMBERED,
 )
 def test_beyond_its_bounds_every_note_has_arrived_or_is_counted(
-    notes: list[tuple[int, bool]], limit: int
+    notes: list[tuple[int, bool]], limit: int, remembered: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        desk = Desk.open(Path(folder), limit=limit, segment=2_500, held=12_000)
+        sizes = {"segment": 2_500, "held": 12_000, "remembered": remembered}
+        desk = Desk.open(Path(folder), limit, **sizes)
         arrived: list[int] = []
         held: list[int] = []
         for number, (size, odd) in enumerate(notes, 1):

@@ -62,15 +62,15 @@ class Service:
 
 @asynccontextmanager
 async def service(
-    *replies: Respond | web.Response, host: str = "127.0.0.1"
+    *replies: Respond | web.Response, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[Service]:
-    """Serve on a free port of this machine."""
+    """Serve on a port of this machine; 0 for one that is free."""
     this = Service(replies=deque(replies))
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", this.answer)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.5)
     await runner.setup()
-    site = web.TCPSite(runner, host, 0)
+    site = web.TCPSite(runner, host, port)
     await site.start()
     this.port = runner.addresses[0][1]
     try:

@@ -1,9 +1,9 @@
 """What functions have to do when a call is over (`run_after_call`)."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import structlog
 
@@ -20,7 +20,11 @@ class Spool(Protocol):
     """Takes what is to be done after a call."""
 
     def put(self, kind: str, payload: Mapping[str, Any]) -> object:
-        """Keep it: plain JSON, with the call's `session_id` under `call`. Never waits."""
+        """Keep it: plain JSON as `noted` makes it. Never waits.
+
+        Raises:
+            ToolError: it cannot be kept.
+        """
 
 
 class NoSpool:
@@ -51,15 +55,17 @@ def noted(tool: str, arguments: Mapping[str, Any], call: CallData) -> dict[str, 
 
 
 class AfterCalls:
-    """A spool in memory: what was noted in a call is done when it ends. Lost if the process dies.
+    """A spool in memory: what was noted in a call is done when it ends, once.
 
-    It watches calls (events.Observer) to know when they end.
+    It is for a bridge that keeps nothing of calls: what was noted is lost if the process dies. Else
+    `store.aftercalls` does this. It watches calls (events.Observer) to know when they end.
     """
 
     def __init__(self, deliver: Callable[[Mapping[str, Any]], Awaitable[None]]) -> None:
         self._deliver = deliver
         self._noted: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
         self._under_way = set[asyncio.Task[None]]()
+        self._counts = Counter[str]()
 
     def put(self, kind: str, payload: Mapping[str, Any]) -> None:
         """Keep it until the call ends."""
@@ -70,12 +76,26 @@ class AfterCalls:
         if isinstance(event, CallEnded) and event.ending != "replaced":
             self._do(call.session_id)
 
-    async def finished(self) -> None:
+    async def __aenter__(self) -> Self:
+        """Nothing is left from before."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         """Do what is left; when this returns, no task of it is alive."""
         for session in list(self._noted):
             self._do(session)
         while self._under_way:
             await asyncio.wait(self._under_way)
+
+    def status(self) -> dict[str, int]:
+        """How it goes, for `/healthz`."""
+        return {
+            "waiting": sum(map(len, self._noted.values())) + len(self._under_way),
+            "done": self._counts["done"],
+            "uncertain": self._counts["uncertain"],
+            "failed_attempts": self._counts["given_up"],
+            "given_up": self._counts["given_up"],
+        }
 
     def _do(self, session: str) -> None:
         for payload in self._noted.pop(session, ()):
@@ -86,7 +106,9 @@ class AfterCalls:
     async def _one(self, payload: Mapping[str, Any]) -> None:
         try:
             await self._deliver(payload)
+            self._counts["done"] += 1
         except ToolError as error:
-            log.error(  # noqa: TRY400 - the text says it all
+            self._counts["uncertain" if error.maybe_done else "given_up"] += 1
+            log.error(  # noqa: TRY400 - its text is for the model
                 "not done after the call", tool=payload["tool"], maybe_done=error.maybe_done
             )
