@@ -10,6 +10,7 @@ import typer
 
 from bridge import __version__
 from bridge.cli import calls, given
+from bridge.cli.output import printed
 from bridge.errors import SettingsError
 
 app = typer.Typer(
@@ -211,7 +212,8 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show an arrow
     try:
-        app()
+        with printed():
+            app()
     except SettingsError as error:
         typer.echo(f"bridge: {error}", err=True)
         raise SystemExit(2) from None

@@ -81,9 +81,10 @@ _ERASE: Final = (
     "Every connection goes, with all that was said and done in it. Of a call that is going on, "
     "nothing more is kept either. What functions have still to do after the call is called off, as "
     "far as it waits in the spool of this machine.\n\n"
-    "A call that the database does not know yet cannot be erased. A running bridge tells it of a "
-    "new call within a second; while the database is away, new calls wait in the bridge's spool. "
-    "`/healthz` says how much is waiting: once that is nothing, erase again.\n\n"
+    "A call that the database does not know yet is looked for in the spool of this machine "
+    "(BRIDGE_SPOOL_DIR), and nothing of it will be kept. A bridge on another machine tells the "
+    "database of a new call within a second or two, or when the database is back. `/healthz` there "
+    "says how much is waiting: once that is nothing, erase again.\n\n"
     "Copies that you have made yourself, by `bridge calls export` or as backups, stay."
 )
 

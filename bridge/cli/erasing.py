@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,7 +17,9 @@ from bridge.plugins.millis.aftercall import KIND
 from bridge.settings import Settings
 from bridge.store.aftercalls import call_off
 from bridge.store.archive import Archive
+from bridge.store.refused import Refused
 from bridge.store.shapes import CallSummary, Filters
+from bridge.store.unsaved import of_caller, of_session, unsaved
 
 _SHOWN: Final = 5
 _PAGE: Final = 500
@@ -25,22 +28,28 @@ _LONGEST_NAME: Final = 80
 
 def erase(settings: Settings, session: str | None, caller: str | None, *, yes: bool) -> int:
     """Erase the calls of a session or from a number; 1 if there are none."""
+    waiting = _waiting(settings, session, caller)
     of = f"of {_shown(session)}" if session is not None else f"from {_shown(caller)}"
     if not yes:
-        first, number, live = with_archive(
-            settings, lambda archive: _find(archive, session, caller)
-        )
-        if not number:
+        found = with_archive(settings, lambda archive: _find(archive, session, caller))
+        if not found.ids | waiting:
             fail(f"no call {of} on record", 1)
-        if not _agreed(first, number, live):
+        if not _agreed(found, len(waiting - found.ids)):
             fail("nothing is erased", 1)
+    refused = Refused(settings.spool_dir, limit=0)  # nothing is added
 
     async def go(archive: Archive) -> int:
         if session is not None:
-            return await archive.erase_session(session)
-        return await archive.erase_caller(caller or "")
+            number = await archive.erase_session(session, waiting)
+        else:
+            number = await archive.erase_caller(caller or "", waiting)
+        refused.erase(await archive.erased(refused.calls()))
+        return number
 
-    erased = with_archive(settings, go)
+    try:
+        erased = with_archive(settings, go)
+    except OSError as error:
+        fail(f"erased, but not yet from {refused.path}: {error.strerror}", 2)
     off = _call_off(settings, session, caller)
     if off:
         typer.echo(f"{count(off, 'function')} will not be run after the call.")
@@ -48,6 +57,15 @@ def erase(settings: Settings, session: str | None, caller: str | None, *, yes: b
         fail(f"no call {of} on record", 1)
     typer.echo(f"{count(erased, 'call')} erased.")
     return 0
+
+
+def _waiting(settings: Settings, session: str | None, caller: str | None) -> set[str]:
+    """Find the calls of which notes are still to come to the database, from this machine."""
+    which = of_session(session) if session is not None else of_caller(caller or "")
+    try:
+        return unsaved(settings.spool_dir, which)
+    except OSError as error:
+        fail(f"cannot look for calls in {settings.spool_dir}: {error.strerror}", 2)
 
 
 def _call_off(settings: Settings, session: str | None, caller: str | None) -> int:
@@ -59,34 +77,48 @@ def _call_off(settings: Settings, session: str | None, caller: str | None) -> in
         fail(f"cannot read the spool folder {settings.spool_dir} ({error.strerror or error})", 2)
 
 
-async def _find(
-    archive: Archive, session: str | None, caller: str | None
-) -> tuple[Sequence[CallSummary], int, int]:
-    """The first calls that would go, how many there are, and how many are going on."""
+@dataclass
+class _Found:
+    """The calls on record that would go."""
+
+    first: list[CallSummary] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+    live: int = 0
+    """How many are going on."""
+
+    def add(self, calls: Sequence[CallSummary]) -> None:
+        self.first += calls[: _SHOWN - len(self.first)]
+        self.ids.update(call.id for call in calls)
+        self.live += sum(call.state == "live" for call in calls)
+
+
+async def _find(archive: Archive, session: str | None, caller: str | None) -> _Found:
+    found = _Found()
     if session is not None:
-        calls = await archive.call(session)
-        return calls[:_SHOWN], len(calls), sum(call.state == "live" for call in calls)
-    first: Sequence[CallSummary] = ()
-    number, live, after = 0, 0, None
+        found.add(await archive.call(session))
+        return found
+    after = None
     while True:
         page = await archive.calls(Filters(caller=caller), limit=_PAGE, after=after)
-        first = first or page.calls[:_SHOWN]
-        number += len(page.calls)
-        live += sum(call.state == "live" for call in page.calls)
+        found.add(page.calls)
         if (after := page.next) is None:
-            return first, number, live
+            return found
 
 
-def _agreed(first: Sequence[CallSummary], number: int, live: int) -> bool:
+def _agreed(found: _Found, waiting: int) -> bool:
     """Show what would go, and ask; who says nothing says no."""
     console = Console(highlight=False, stderr=True)
-    show_calls(console, first, datetime.now(UTC))
-    if number > len(first):
-        console.print(f"… and {number - len(first):,} more", style="dim")
+    number, live = len(found.ids), found.live
+    if found.first:
+        show_calls(console, found.first, datetime.now(UTC))
+    if number > len(found.first):
+        console.print(f"… and {number - len(found.first):,} more", style="dim")
     if live:
         them = "is going on: nothing more of it" if live == 1 else "are going on: no more of them"
         console.print(f"{live:,} of them {them} is kept.", style="yellow")
-    sys.stderr.write(f"Erase {count(number, 'call')} for good? [y/N]: ")
+    if waiting:
+        console.print(f"{count(waiting, 'call')} not in the database yet", style="yellow")
+    sys.stderr.write(f"Erase {count(number + waiting, 'call')} for good? [y/N]: ")
     sys.stderr.flush()
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):

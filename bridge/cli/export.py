@@ -28,11 +28,10 @@ def export(settings: Settings, filters: Filters, *, frames: bool, output: Path |
                 settings, lambda archive: _export(archive, filters, file, frames=frames)
             )
             file.flush()
-    except BrokenPipeError:  # who reads has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except OSError as error:
-        fail(f"cannot write {target or 'the calls'}: {error.strerror}", 1)
+        if target is None:
+            raise
+        fail(f"cannot write {target}: {error.strerror}", 1)
     if target is not None:
         sys.stderr.write(f"{count(number, 'call')} written to {plain(target)}\n")
     return 0

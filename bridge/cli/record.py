@@ -13,7 +13,7 @@ from bridge.logs import configure_logs
 from bridge.settings import Settings
 from bridge.store.archive import Archive
 from bridge.store.dialect import Dialect
-from bridge.store.errors import DatabaseAway, NotesRefused
+from bridge.store.errors import DatabaseAway, FramesTooNew, NotesRefused
 from bridge.store.migrations import REVISIONS
 from bridge.store.opening import dialect_of
 from bridge.store.reader import Reader
@@ -31,7 +31,7 @@ def with_archive(settings: Settings, work: Callable[[Archive], Awaitable[T]]) ->
 
     Raises:
         SettingsError: it cannot be read by this bridge.
-        SystemExit: there is none, or its database is away; that has been told.
+        SystemExit: there is none, its database is away, or it is too new; that has been told.
     """
     url = settings.database_url.get_secret_value()
     configure_logs("error", settings.log_format, settings.secrets)
@@ -45,6 +45,9 @@ def with_archive(settings: Settings, work: Callable[[Archive], Awaitable[T]]) ->
         fail(away_in_words(kind, away), 2)
     except NotesRefused as refused:  # a number that is too large
         fail(f"database {place_of(kind)}: cannot look for that ({refused.kind})", 2)
+    except FramesTooNew as error:
+        without = "`show` without --frames, `export --no-frames`"
+        fail(f"{error}: upgrade millis-bridge, or read it without them ({without})", 2)
 
 
 async def _with_archive(url: str, kind: Dialect, work: Callable[[Archive], Awaitable[T]]) -> T:

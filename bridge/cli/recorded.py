@@ -55,12 +55,9 @@ def _unfinished(turn: Turn, before: str, apology: str) -> RecordedMessage:
 def runs_of(calls: Iterable[CallDetail]) -> Iterator[RecordedRun]:
     """What tools did, in order."""
     for call in calls:
-        for turn in call.timeline:
-            for run in turn.tool_runs:
-                took = (run.duration_ms or 0) / 1000
-                yield RecordedRun(
-                    run.name, run.arguments or {}, run.result or "", run.outcome, took
-                )
+        for run in call.every_tool_run():
+            took = (run.duration_ms or 0) / 1000
+            yield RecordedRun(run.name, run.arguments or {}, run.result or "", run.outcome, took)
 
 
 class Remembered(NoEarlier):

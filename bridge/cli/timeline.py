@@ -12,7 +12,7 @@ from rich.text import Text
 from bridge.cli import words
 from bridge.cli.words import count, shortened
 from bridge.local.plain import plain
-from bridge.store.shapes import CallDetail, Frame, ToolRun, Turn
+from bridge.store.shapes import CallDetail, ToolRun, Turn
 from bridge.store.tables import SLOW_MS
 
 _CUT_HERE: Final = " ╌╌ cut here ╌╌ "
@@ -54,9 +54,11 @@ class Timeline:
         if not call.timeline:
             self._line("", Text(""))
             self._line("", Text("No turns.", "dim"))
+        for run in call.tool_runs:
+            self._tool(run, call)
         if frames:
             self._line("", Text(""))
-            self._frames(call.frames or ())
+            self._frames(call)
 
     def _turn(self, turn: Turn, call: CallDetail, longest: int) -> None:
         if turn.place >= 0:
@@ -92,7 +94,8 @@ class Timeline:
         outcome = run.outcome or ("running" if call.state == "live" else "no end")
         self._at(None, plain(outcome), end, _STYLES.get(outcome, "yellow"))
 
-    def _frames(self, frames: tuple[Frame, ...]) -> None:
+    def _frames(self, call: CallDetail) -> None:
+        frames = call.frames or ()
         told = "frames: ← from Millis, → to Millis" if frames else "No frames were kept."
         self._line("", Text(told, "dim"))
         for frame in frames:
@@ -102,6 +105,9 @@ class Timeline:
             arrow = "←" if frame.way == "in" else "→"
             line = Text.assemble((kind, "bold"), " ", body)
             self._line(f"{words.offset(frame.at_ms):>8}  {arrow} ", line, "dim")
+        if call.frames_lost:
+            lost = f"{count(call.frames_lost, 'frame')} after that: too many to be kept."
+            self._line("", Text(lost, "yellow"))
 
     def _at(self, ms: int | None, label: str, text: Text, style: str = "dim") -> None:
         offset = "" if ms is None else words.offset(ms)

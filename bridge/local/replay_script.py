@@ -98,7 +98,7 @@ class _Ear:
         self._call = call
         self._left = Counter(turn.stream_id for turn in call.timeline if turn.place >= 0)
         """How many turns are to come on each stream. A request that came twice has one turn."""
-        self._runs = [run for turn in call.timeline for run in turn.tool_runs]
+        self._runs = list(call.every_tool_run())
         self._stream = None if greeting is None else str(greeting)
         self._asked_at = 0
         self._over_at: int | None = None

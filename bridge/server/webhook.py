@@ -111,6 +111,8 @@ class Webhook:
             log.info("an erased call is not sent to the webhook", call=delivery.key)
             self._erased += 1
             return "done"
+        if call.ended_at is None:  # its process died, and it will be marked in a moment
+            return "failed"
         trouble = await self._send(delivery, call)
         self._tell(trouble)
         if trouble is not None:

@@ -63,3 +63,7 @@ class Abandoned:
     def release(self) -> None:
         """Give it back: it is removed if nothing is left in it."""
         self._folder.release()
+
+    def leave(self) -> None:
+        """Give it back as it is: there is still something to be done about it."""
+        self._folder.leave()

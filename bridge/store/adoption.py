@@ -60,8 +60,9 @@ class Adoption:
             left.done()
             return
         with pulse.operation():
+            # Told first: if we die in between, the calls are still open, and told again.
+            batches.tell_ended(await database.open_calls(left.replica))
             aborted = await database.abort_orphans(left.replica)
-        batches.tell_ended(aborted)
         left.release()
         self._left.popleft()
         if not self._left:  # there may be more than could be taken at once
@@ -75,4 +76,4 @@ class Adoption:
     def release(self) -> None:
         """Leave the rest to another process."""
         while self._left:
-            self._left.popleft().release()
+            self._left.popleft().leave()

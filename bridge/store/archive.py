@@ -1,6 +1,6 @@
 """The record as it is read, and erased."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -45,7 +45,11 @@ class Archive:
         )
 
     async def call(self, name: str, *, frames: bool = False) -> list[CallDetail]:
-        """Every connection of a session, or the one of that id; oldest first, none if unknown."""
+        """Every connection of a session, or the one of that id; oldest first, none if unknown.
+
+        Raises:
+            FramesTooNew: the frames are asked for, and a newer bridge wrote them.
+        """
         query = listing.oldest_first(listing.named(listing.summaries(), name), None)
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
@@ -55,7 +59,7 @@ class Archive:
     async def export(self, filters: Filters, *, frames: bool = True) -> AsyncGenerator[CallDetail]:
         """Every call that the filters hold of, oldest first, a few at a time in memory.
 
-        Close it (`contextlib.aclosing`) if not all are wanted.
+        Close it (`contextlib.aclosing`) if not all are wanted. Raises FramesTooNew, as `call` does.
         """
         after = None
         while True:
@@ -70,17 +74,24 @@ class Archive:
                 return
             after = listing.cursor(rows[-1])
 
-    async def erase_session(self, name: str) -> int:
+    async def erase_session(self, name: str, unsaved: Iterable[str] = ()) -> int:
         """Erase a session, or the one connection of that id; also what is still to come of it.
+
+        `unsaved`: ids of its connections that may not be in the database yet.
 
         Returns:
             How many connections were erased.
         """
-        return await erasing.erase_session(await self._database.opened(), name)
+        return await erasing.erase_session(await self._database.opened(), name, unsaved)
 
-    async def erase_caller(self, number: str) -> int:
+    async def erase_caller(self, number: str, unsaved: Iterable[str] = ()) -> int:
         """Erase every call of a caller's number, as `erase_session` does."""
-        return await erasing.erase_caller(await self._database.opened(), number)
+        return await erasing.erase_caller(await self._database.opened(), number, unsaved)
+
+    async def erased(self, ids: Iterable[str]) -> set[str]:
+        """Which of these calls were erased."""
+        async with self._database.reading() as connection:
+            return await erasing.erased_of(connection, ids)
 
 
 def _summary(row: Row[Any]) -> CallSummary:

@@ -123,7 +123,7 @@ class Chapter:
             self.frames.write()
         self._tally.ended_at = self._head.started_at + milliseconds(now - self._start)
         self._tally.ending = ending
-        self._keep("tally", self._tally.row())
+        self._keep_tally()
 
     # ── turns ────────────────────────────────────────────────────────────────────────────────────
 
@@ -162,7 +162,7 @@ class Chapter:
         if turn.end is not None:
             self._keep("turn", turn.row(self._start, words=self._words))
             if self._tally.count(turn, new=new):
-                self._keep("tally", self._tally.row())
+                self._keep_tally()
 
     def _forget_turns(self) -> None:
         """Forget the turns that nothing more is told of."""
@@ -191,6 +191,11 @@ class Chapter:
             turn.tool_ends(now)
 
     # ── notes ────────────────────────────────────────────────────────────────────────────────────
+
+    def _keep_tally(self) -> None:
+        if self.frames is not None and self.frames.lost:
+            self._tally.frames_lost = self.frames.lost
+        self._keep("tally", self._tally.row())
 
     def _keep_frames(self, data: bytes) -> None:
         self._keep("frames", {"data": data})

@@ -69,6 +69,11 @@ class Database:
         async with self.writing() as connection:
             await retention.seen(connection, self.dialect, replica)
 
+    async def open_calls(self, replica: str) -> list[str]:
+        """Name the calls of a process that have not ended."""
+        async with self.reading() as connection:
+            return await retention.open_calls(connection, replica)
+
     async def abort_orphans(self, replica: str) -> list[str]:
         """End the calls that a process left when it died.
 

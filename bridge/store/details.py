@@ -11,7 +11,8 @@ from sqlalchemy import Row, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
-from bridge.store.frames import unpack, whole
+from bridge.store.errors import FramesTooNew
+from bridge.store.frames import NewerFormat, unpack, whole
 from bridge.store.gently import fetched, made
 from bridge.store.listing import summary
 from bridge.store.shapes import CallDetail, Frame, ToolRun, Turn
@@ -45,7 +46,11 @@ async def find(
 
 
 async def details(found: Found) -> AsyncGenerator[CallDetail]:
-    """Make whole calls of rows, in their order. It takes its time: outside the transaction."""
+    """Make whole calls of rows, in their order. It takes its time: outside the transaction.
+
+    Raises:
+        FramesTooNew: see there.
+    """
     for row in found.calls:
         spoken = await made(found.spoken.get(row.id, ()), Turn.model_validate)
         done = await made(found.done.get(row.id, ()), ToolRun.model_validate)
@@ -54,6 +59,7 @@ async def details(found: Found) -> AsyncGenerator[CallDetail]:
             summary(row)
             | {
                 "timeline": _timeline(spoken, done),
+                "tool_runs": () if spoken else done,
                 "frames": whole(frame for part in wire for frame in part) if wire else None,
             }
         )
@@ -91,6 +97,8 @@ def _timeline(spoken: list[Turn], done: list[ToolRun]) -> list[Turn]:
 def _unpacked(row: dict[str, Any]) -> list[Frame]:
     try:
         return unpack(row["data"])
+    except NewerFormat:
+        raise FramesTooNew(row["call_id"]) from None
     except ValueError:  # the rest of the call can be read
         _log.warning("frames cannot be read", call=row["call_id"], seq=row["seq"])
         return []

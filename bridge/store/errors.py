@@ -2,7 +2,8 @@
 
 BridgeError
 ├── DatabaseAway   down, frozen, locked, full   → tried again later
-└── NotesRefused   it said no to the content    → the notes are parted, and the bad one set aside
+├── NotesRefused   it said no to the content    → the notes are parted, and the bad one set aside
+└── FramesTooNew   a newer bridge wrote them    → told; the rest of the call can be read
 
 What never will work is a `SettingsError`: another's database, a newer schema, no rights.
 """
@@ -46,3 +47,10 @@ class NotesRefused(BridgeError):
     def __init__(self, kind: str) -> None:
         super().__init__(f"the database refused the notes: {kind}")
         self.kind = kind
+
+
+class FramesTooNew(BridgeError):
+    """The frames of a call are of a format that this bridge does not know."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__(f"a newer millis-bridge wrote the frames of call {call}")

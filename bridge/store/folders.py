@@ -96,6 +96,10 @@ class Folder:
             if os.listdir(self.path) == [_LOCK]:  # noqa: PTH208
                 (self.path / _LOCK).unlink()
                 self.path.rmdir()
+        self.leave()
+
+    def leave(self) -> None:
+        """Give it back as it is, for somebody to adopt."""
         os.close(self._lock)
 
 

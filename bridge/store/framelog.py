@@ -56,6 +56,8 @@ class FrameLog:
         self._lines: tuple[Utterance, ...] = ()
         """The newest transcript."""
         self._written = 0
+        self.lost = 0
+        """Frames that are not kept: the call has had its share."""
 
     def send(self, at: float, message: Outbound) -> None:
         """Hold a message to Millis."""
@@ -93,7 +95,9 @@ class FrameLog:
     def write(self) -> None:
         """Write what is held, unless the call has had its share."""
         self._end_run()
-        if self._items and self._written <= MOST_BYTES:
+        if self._written > MOST_BYTES:
+            self.lost += self._frames
+        elif self._items:
             data = pack(self._items)
             self._write(data)
             self._written += len(data)

@@ -35,6 +35,11 @@ FORMAT: Final = 1
 
 Item = list[Any]
 
+
+class NewerFormat(ValueError):
+    """A newer bridge has written these frames."""
+
+
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -101,11 +106,17 @@ def unpack(data: bytes) -> list[Frame]:
     """The frames of a row, as they were on the wire but for the transcripts: see `whole`.
 
     Raises:
-        ValueError: this is no row of frames, or one of a newer format.
+        NewerFormat: this bridge cannot read them, but another can.
+        ValueError: this is no row of frames.
     """
     items = orjson.loads(data)
-    if not isinstance(items, list) or items[:1] != [FORMAT]:
-        raise ValueError("no frames, or of another format")
+    match items:
+        case [int(number), *_] if number > FORMAT:
+            raise NewerFormat
+        case [int(number), *_] if number == FORMAT:
+            pass
+        case _:
+            raise ValueError("no frames")
     return [frame for item in items[1:] for frame in _read(item)]
 
 

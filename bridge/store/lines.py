@@ -1,6 +1,9 @@
 """One note as one line of the spool, and back."""
 
 import base64
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -49,3 +52,15 @@ def decode(line: bytes) -> Note:
     ):
         raise ValueError("not a note")
     return Note(kind, head, seq, row)
+
+
+def notes_in(path: Path) -> Iterator[Note]:
+    """Read the notes of a file, but for torn lines; none if it is not there.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        for line in file:
+            with suppress(ValueError):
+                yield decode(line)

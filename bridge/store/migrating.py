@@ -51,21 +51,25 @@ async def migrate(transactions: Transactions, scripts: Scripts = OURS) -> None:
     async with transactions.begin("write", first=first) as connection:
         if not transactions.proven:
             await kind.look_over(connection)
-        if await _version(connection, kind.shown, scripts) == scripts.head:
+        if await revision_of(connection, kind.shown, scripts) == scripts.head:
             return
     # Half a second: not in the event loop, where calls may be going on.
     await asyncio.to_thread(import_module, "alembic.command")
     async with transactions.begin("write", seconds=_DEADLINE) as connection:
         await kind.take_time(connection)
         await kind.lock(connection, MIGRATING)
-        before = await _version(connection, kind.shown, scripts)
+        before = await revision_of(connection, kind.shown, scripts)
         if before != scripts.head:
             await connection.run_sync(_upgrade, scripts.folder)
             _log.info("the record's tables are up to date", before=before, now=scripts.head)
 
 
-async def _version(connection: AsyncConnection, shown: str, scripts: Scripts) -> str | None:
-    """Which revision the tables are of; None if there are none."""
+async def revision_of(connection: AsyncConnection, shown: str, scripts: Scripts) -> str | None:
+    """Which revision the tables are of; None if there are none.
+
+    Raises:
+        SettingsError: they are somebody else's, or of a newer bridge.
+    """
     tables = set(await connection.run_sync(lambda line: inspect(line).get_table_names()))
     if "alembic_version" not in tables:
         if strange := sorted(tables & metadata.tables.keys()):

@@ -20,7 +20,7 @@ from bridge.store.tables import calls, frames, tool_runs, turns
 _HEAD: Final = ("id", "session_id", "agent_id", "started_at", "replica", "level")
 _GOES: Final = (
     "tally_seq", "ended_at", "ending", "turns", "interrupted", "failed", "tools", "slowest_ms",
-    "tokens_in", "tokens_out",
+    "tokens_in", "tokens_out", "frames_lost",
 )  # fmt: skip
 _TABLES: Final[dict[Kind, tuple[Table, str]]] = {
     "call": (calls, "seq"),

@@ -27,6 +27,9 @@ class Tables(Protocol):
     async def seen(self, replica: str) -> None:
         """Say that this process is alive."""
 
+    async def open_calls(self, replica: str) -> list[str]:
+        """Name the calls of a process that have not ended."""
+
     async def abort_orphans(self, replica: str) -> list[str]:
         """Mark the open calls of a dead process as aborted, and name them."""
 

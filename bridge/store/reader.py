@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.store.database import Database
-from bridge.store.migrating import OURS, _version
+from bridge.store.migrating import OURS, revision_of
 from bridge.store.opening import dialect_of
 from bridge.store.transactions import Transactions
 
@@ -25,7 +25,7 @@ class Reader(Database):
             DatabaseAway: it cannot be reached now.
         """
         async with self.reading() as connection:
-            return await _version(connection, self._looking.kind.shown, OURS)
+            return await revision_of(connection, self._looking.kind.shown, OURS)
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that only reads."""

@@ -39,8 +39,9 @@ def _nobody(calls: list[str]) -> None:
 class Recorder:
     """Keeps a record of calls, without their ever waiting for it; enter it first.
 
-    `on_ended` is called with the ids of calls that are over, once that is in the database. It may
-    name a call again, after a crash above all, and must not block.
+    `on_ended` is called with the ids of calls that are over, once that is in the database; of those
+    that a dead process left, just before. It may name a call again, after a crash above all, and
+    must not block.
     """
 
     archive: "Archive"

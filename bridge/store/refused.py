@@ -2,15 +2,15 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from bridge.store.folders import PRIVATE_FILE
-from bridge.store.lines import decode, encode
+from bridge.store.lines import decode, encode, notes_in
 from bridge.store.notes import Note
 
 log = structlog.get_logger(__name__)
@@ -24,7 +24,7 @@ class Refused:
     """The file, shared by all processes of a spool folder."""
 
     def __init__(self, spool_dir: Path, limit: int) -> None:
-        self._path = spool_dir / NAME
+        self.path = spool_dir / NAME
         self._limit = limit
 
     def add(self, note: Note) -> None:
@@ -40,20 +40,38 @@ class Refused:
     def sweep(self, before_ms: int) -> None:
         """Delete the notes of calls that began before then."""
         try:
-            with self._open() as fd:
-                lines = os.pread(fd, os.fstat(fd).st_size, 0).splitlines(keepends=True)
-                young = [line for line in lines if _began(line) >= before_ms]
-                if len(young) < len(lines):
-                    os.ftruncate(fd, 0)
-                    os.write(fd, b"".join(young))
-        except FileNotFoundError:
-            pass
+            self._keep(lambda note: note.head.started_at >= before_ms)
         except OSError as error:
             log.warning("refused notes cannot be swept", reason=error.strerror)
 
+    def calls(self) -> set[str]:
+        """Name the calls of which notes are here.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        return {note.head.id for note in notes_in(self.path)}
+
+    def erase(self, calls: Collection[str]) -> None:
+        """Delete the notes of these calls.
+
+        Raises:
+            OSError: they are still there.
+        """
+        self._keep(lambda note: note.head.id not in calls)
+
+    def _keep(self, fits: Callable[[Note], bool]) -> None:
+        """Delete the other notes, and what is no note: nobody will miss it."""
+        with suppress(FileNotFoundError), self._open() as fd:
+            lines = os.pread(fd, os.fstat(fd).st_size, 0).splitlines(keepends=True)
+            kept = [line for line in lines if _fits(line, fits)]
+            if len(kept) < len(lines):
+                os.ftruncate(fd, 0)
+                os.write(fd, b"".join(kept))
+
     @contextmanager
     def _open(self, flags: int = 0) -> Iterator[int]:
-        fd = os.open(self._path, os.O_RDWR | os.O_APPEND | flags, PRIVATE_FILE)
+        fd = os.open(self.path, os.O_RDWR | os.O_APPEND | flags, PRIVATE_FILE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)  # for moments only: another process may be sweeping
             yield fd
@@ -61,8 +79,8 @@ class Refused:
             os.close(fd)
 
 
-def _began(line: bytes) -> int:
+def _fits(line: bytes, fits: Callable[[Note], bool]) -> bool:
     try:
-        return decode(line).head.started_at
-    except ValueError:  # torn, or from another version: nobody will miss it
-        return 0
+        return fits(decode(line))
+    except ValueError:  # torn, or from another version
+        return False

@@ -37,6 +37,16 @@ async def seen(connection: AsyncConnection, dialect: str, replica: str) -> None:
     )
 
 
+async def open_calls(connection: AsyncConnection, replica: str) -> list[str]:
+    """Name the calls of a process that have not ended, oldest first."""
+    found = await connection.scalars(
+        select(calls.c.id)
+        .where(calls.c.replica == replica, calls.c.ended_at.is_(None))
+        .order_by(calls.c.started_at, calls.c.id)
+    )
+    return list(found)
+
+
 async def abort_orphans(connection: AsyncConnection, replica: str) -> list[str]:
     """End the open calls of a dead process, at the last moment that is known of each."""
     lived = select(replicas.c.seen_at).where(replicas.c.name == replica).scalar_subquery()

@@ -1,5 +1,6 @@
 """What is read from the record: the shapes of `bridge calls --json`, exports and the HTTP API."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -52,6 +53,8 @@ class CallSummary(Shape):
     """The longest wait for a first word."""
     tokens_in: int
     tokens_out: int
+    frames_lost: int | None = None
+    """Messages on the wire that were not kept, because there were too many; none: all were."""
 
 
 class ToolRun(Shape):
@@ -131,8 +134,16 @@ class CallDetail(CallSummary):
     """One call with all that was said and done in it."""
 
     timeline: tuple[Turn, ...]
+    tool_runs: tuple[ToolRun, ...] = ()
+    """Those of a call that has no turns: of its first one, which goes on, or was lost."""
     frames: tuple[Frame, ...] | None = None
     """Only where they were asked for, and kept."""
+
+    def every_tool_run(self) -> Iterator[ToolRun]:
+        """All that was done, turn by turn."""
+        yield from self.tool_runs
+        for turn in self.timeline:
+            yield from turn.tool_runs
 
 
 class CallPage(Shape):

@@ -56,6 +56,7 @@ calls = Table(
     Column("slowest_ms", Integer, nullable=False, server_default="0"),
     Column("tokens_in", BigInteger, nullable=False, server_default="0"),
     Column("tokens_out", BigInteger, nullable=False, server_default="0"),
+    Column("frames_lost", Integer),  # there were too many; null: none
 )
 
 turns = Table(

@@ -20,6 +20,7 @@ class Tally:
     slowest_ms: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    frames_lost: int | None = None
 
     def count(self, turn: TurnRow, *, new: bool) -> bool:
         """Count a turn that has ended, or has changed since; whether that changes a number."""

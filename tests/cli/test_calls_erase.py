@@ -8,10 +8,12 @@ from bridge.plugins.millis.aftercall import KIND
 from bridge.store.archive import Archive
 from bridge.store.database import Database
 from bridge.store.deliveries import Deliveries
+from bridge.store.refused import Refused
 from bridge.store.shapes import Filters
 from tests.cli.commands import in_terminal
 from tests.cli.records import bridge_inside, keep, now_ms
 from tests.store.scenes import a_call, a_head, a_turn
+from tests.store.spooling import Desk
 
 
 def left(url: str) -> list[str]:
@@ -94,6 +96,48 @@ def test_of_a_call_that_goes_on_it_is_said_that_nothing_more_is_kept(sqlite_url:
     assert "1 of them is going on: nothing more of it is kept." in ran.err
     assert "going on" not in over.err
     assert left(sqlite_url) == []
+
+
+@pytest.mark.parametrize("typed", [("s",), ("--caller", "+1999")])
+@pytest.mark.parametrize("options", [(), ("--yes",)])
+@pytest.mark.parametrize("kind", ["sqlite_url", "postgres_url"])
+def test_calls_that_wait_on_this_machine_are_erased_too(
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    kind: str,
+    typed: tuple[str, ...],
+    options: tuple[str, ...],
+) -> None:
+    url: str = request.getfixturevalue(kind)
+    late: dict[str, Any] = {"session_id": "s", "said": {"session_id": "s", "caller": "+1999"}}
+    keep(url, a_call("old", **late), a_call("other"))
+    desk, refused = Desk.open(tmp_path / "spool"), Refused(tmp_path / "spool", 1 << 20)
+    for note in a_call("new", **late):
+        desk.spool.append(note)
+    desk.spool.flush()
+    refused.add(a_turn(a_head("old", session_id="s"), 9))
+    refused.add(a_turn(a_head("other"), 9))
+    spool = {"BRIDGE_SPOOL_DIR": str(tmp_path / "spool")}
+
+    ran = bridge_inside(url, "calls", "erase", *typed, *options, stdin="y\n", **spool)
+    keep(url, desk.take_all())
+    desk.close()
+
+    assert (ran.code, ran.out) == (0, "2 calls erased.\n")
+    assert options or "\n1 call not in the database yet\nErase 2 calls for good?" in ran.err
+    assert left(url) == ["other"]
+    assert refused.calls() == {"other"}
+
+
+def test_a_spool_that_cannot_be_read_is_one_line(some_calls: str, tmp_path: Path) -> None:
+    (tmp_path / "refused.jsonl").mkdir()
+    spool = {"BRIDGE_SPOOL_DIR": str(tmp_path)}
+
+    ran = bridge_inside(some_calls, "calls", "erase", "s-c1", "--yes", **spool)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"bridge: cannot look for calls in {tmp_path}: Is a directory\n"
+    assert left(some_calls) == ["c1", "c2", "c3", "c4"]
 
 
 @pytest.mark.parametrize("options", [(), ("--yes",)])

@@ -294,6 +294,14 @@ def test_a_session_that_is_not_known_is_one_line(sqlite_url: str) -> None:
         )
 
 
+def test_tools_of_a_call_without_turns_are_shown(sqlite_url: str) -> None:
+    head = a_head("c1")
+    keep(sqlite_url, [a_tool(head, outcome=None, result=None, duration_ms=None)])
+    out = bridge_inside(sqlite_url, "calls", "show", "c1").out
+
+    assert "  0:00.3  tool     look_up(order=17)\n" in out.partition("No turns.\n")[2]
+
+
 # ── frames and machines ──────────────────────────────────────────────────────────────────────────
 
 
@@ -317,6 +325,14 @@ def test_frames_are_shown_where_they_are_asked_for(sqlite_url: str) -> None:
         '  1:01.5  → stream_response {"data": {"stream_id": 0, "end_of_stream": true}}',
     ]
     assert "frames" not in bridge_inside(sqlite_url, "calls", "show", "s-1").out
+
+
+def test_where_frames_end_because_they_were_too_many_is_shown(sqlite_url: str) -> None:
+    keep(sqlite_url, [*a_call("c1", session_id="s-1", goes={"frames_lost": 1234}), the_wire()])
+    ran = bridge_inside(sqlite_url, "calls", "show", "s-1", "--frames")
+
+    assert ran.out.endswith("\n1,234 frames after that: too many to be kept.\n")
+    assert "too many" not in bridge_inside(sqlite_url, "calls", "show", "s-1").out
 
 
 @pytest.mark.parametrize("kind", ["sqlite_url", "postgres_url"])

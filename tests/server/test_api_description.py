@@ -11,7 +11,7 @@ from bridge.server.openapi import description
 from bridge.store.archive import Archive
 from bridge.store.database import Database
 from tests.server.reading import Reader, serving
-from tests.store.scenes import a_call, seed
+from tests.store.scenes import a_call, a_head, a_tool, seed
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ async def reader(sqlite_url: str) -> AsyncIterator[Reader]:
         database,
         a_call("ended", tools=2),
         a_call("live", ended=False, turns=0),
+        [a_tool(a_head("begun"))],
         a_call("poor", level="metadata", said={"caller": None, "metadata": None}),
     )
     async with serving(Archive(database)) as reader:
@@ -87,6 +88,7 @@ async def test_every_parameter_of_the_description_is_taken_and_bounded_as_it_say
         ("/api/calls/{name}", "/api/calls/ended"),
         ("/api/calls/{name}", "/api/calls/ended?frames=true"),
         ("/api/calls/{name}", "/api/calls/live"),
+        ("/api/calls/{name}", "/api/calls/begun"),
         ("/api/calls/{name}", "/api/calls/poor"),
         ("/api/calls/{name}", "/api/calls/nobody"),
         ("/api/openapi.json", "/api/openapi.json"),
@@ -108,6 +110,8 @@ async def test_what_is_described_is_closed_and_complete(reader: Reader) -> None:
     assert set(call) == set(schemas["CallDetail"]["properties"])
     assert set(call["timeline"][0]) == set(schemas["Turn"]["properties"])
     assert set(call["timeline"][0]["tool_runs"][0]) == set(schemas["ToolRun"]["properties"])
+    (begun,) = (await reader.get("/api/calls/begun")).json["calls"]
+    assert set(begun["tool_runs"][0]) == set(schemas["ToolRun"]["properties"])
     page = (await reader.get("/api/calls")).json
     assert set(page) == set(schemas["CallPage"]["properties"])
     assert set(page["calls"][0]) == set(schemas["CallSummary"]["properties"])

@@ -343,6 +343,20 @@ async def test_a_backlog_is_sent_with_pauses_so_that_calls_are_not_crowded_out(p
 # ── erased, or the database is away ──────────────────────────────────────────────────────────────
 
 
+async def test_a_call_that_is_told_of_before_it_is_marked_as_over_is_sent_then(post: Post) -> None:
+    await seed(post.database, a_call("orphan", replica="dead", ended=False))
+    async with receiving() as receiver, post.webhook(receiver.url) as webhook:
+        webhook.ended(["orphan", "a"])
+        await came_true(lambda: webhook.status()["delivered"] == 1)
+        assert receiver.calls == ["a"]
+
+        await post.database.abort_orphans("dead")
+        await came_true(lambda: webhook.status()["delivered"] == 2)
+        assert receiver.calls == ["a", "orphan"]
+    assert b'"ending":"aborted"' in receiver.got[-1][1]
+    assert post.files == 0
+
+
 async def test_a_call_that_was_erased_meanwhile_is_not_sent(post: Post) -> None:
     async with receiving(500) as receiver, post.webhook(receiver.url, first_pause=0.2) as webhook:
         webhook.ended(["a"])

@@ -28,6 +28,7 @@ TALLY: dict[str, Any] = {
     "slowest_ms": 0,
     "tokens_in": 0,
     "tokens_out": 0,
+    "frames_lost": None,
 }
 _KEYS = {"call": (), "tally": (), "turn": ("number",), "tool": ("id",), "frames": ("seq",)}
 

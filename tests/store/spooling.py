@@ -173,6 +173,10 @@ class MemoryTables:
     async def seen(self, replica: str) -> None:
         await self._answer(f"seen {replica}")
 
+    async def open_calls(self, replica: str) -> list[str]:
+        await self._answer(f"open calls {replica}")
+        return list(self.orphans.get(replica, []))
+
     async def abort_orphans(self, replica: str) -> list[str]:
         await self._answer(f"abort {replica}")
         return self.orphans.pop(replica, [])

@@ -56,6 +56,7 @@ async def test_a_listed_call_tells_what_is_known_of_it(
     goes: dict[str, Any] = {
         "ended_at": BEGAN + MINUTE, "ending": "transferred", "turns": 4, "interrupted": 2,
         "failed": 1, "tools": 3, "slowest_ms": 2500, "tokens_in": 1000, "tokens_out": 50,
+        "frames_lost": 7,
     }  # fmt: skip
     await database.save([a_beginning(head, **said), a_tally(head, **goes)])
 
@@ -257,6 +258,22 @@ async def test_a_tool_run_whose_turn_is_missing_is_told_with_the_turn_before(
     [call] = await archive.call("c1")
 
     assert [[run.id for run in turn.tool_runs] for turn in call.timeline] == [["t0", "t3"], ["t9"]]
+    assert call.tool_runs == ()
+
+
+async def test_tool_runs_of_a_call_without_turns_are_told_of_the_call(
+    archive: Archive, database: Database
+) -> None:
+    head = a_head()
+    await database.save([a_tool(head, "t2", at_ms=500), a_tool(head, "t1", turn=1, at_ms=400)])
+
+    [call] = await archive.call("c1")
+    [exported] = [call async for call in archive.export(Filters())]
+
+    assert call.timeline == ()
+    assert [(run.id, run.turn) for run in call.tool_runs] == [("t1", 1), ("t2", 0)]
+    assert list(call.every_tool_run()) == list(call.tool_runs)
+    assert exported == call
 
 
 def spoken(words: str, at_ms: int) -> bytes:

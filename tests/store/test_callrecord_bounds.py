@@ -225,6 +225,7 @@ def test_a_call_that_floods_us_has_its_share_and_no_more() -> None:
     record.note(CALL, CallEnded("hung_up"))
     written = sum(len(row["data"]) for row in kept.of("frames"))
     assert MOST_BYTES < written < MOST_BYTES + 2_000_000
+    assert len(kept.frames()) + kept.row("tally")["frames_lost"] == 36
 
 
 def test_a_token_that_waits_to_be_written_takes_little_memory() -> None:

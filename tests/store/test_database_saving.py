@@ -65,7 +65,7 @@ async def test_a_call_is_kept_as_its_notes_tell_it(database: Database) -> None:
         "called": "+15550002", "user_id": None, "call_sid": None, "metadata": {"city": "Zürich"},
         "continues": None, "tally_seq": 11, "ended_at": BEGAN + 9000, "ending": "hung_up",
         "turns": 2, "interrupted": 0, "failed": 0, "tools": 0, "slowest_ms": 0,
-        "tokens_in": 1 << 40, "tokens_out": 0,
+        "tokens_in": 1 << 40, "tokens_out": 0, "frames_lost": None,
     }  # fmt: skip
     assert first == {"call_id": "c1", "seq": 6, **a_turn(a_head(), 0, heard="Answer").row}
     assert second == {"call_id": "c1", "seq": 10, **a_turn(a_head(), 1).row}

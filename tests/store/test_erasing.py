@@ -8,8 +8,11 @@ from sqlalchemy import func, select
 from bridge.store.archive import Archive
 from bridge.store.database import Database
 from bridge.store.dialect import ERASING
+from bridge.store.recorder import Recorder
+from bridge.store.setup import RecordSetup
 from bridge.store.shapes import Filters
 from bridge.store.tables import calls, erased, frames, metadata, tool_runs, turns
+from bridge.store.unsaved import of_session, unsaved
 from tests.store.conftest import sqlite_at
 from tests.store.postgres import outside, somebody_waits
 from tests.store.scenes import (
@@ -22,6 +25,7 @@ from tests.store.scenes import (
     seed,
     some_frames,
 )
+from tests.store.spooling import Desk, until
 
 KEPT = (calls, turns, tool_runs, frames)
 
@@ -144,6 +148,45 @@ async def test_erasing_and_saving_do_not_mix_on_any_database(url: str) -> None:
     assert set((await counts(here)).values()) == {0}
     await here.close()
     await there.close()
+
+
+@pytest.mark.parametrize("alive", [True, False])
+async def test_a_call_that_is_only_in_the_spool_is_erased_before_it_comes(
+    url: str, tmp_path: Path, *, alive: bool
+) -> None:
+    setup = RecordSetup(url, "full", tmp_path / "spool", 1 << 26, 0)
+    desk = Desk.open(setup.spool_dir)
+    for note in [*a_call("new", session_id="s"), *a_call("other")]:
+        desk.spool.append(note)
+    desk.spool.flush()
+    if not alive:
+        desk.die()
+    database = Database(url)
+    archive = Archive(database)
+
+    found = unsaved(setup.spool_dir, of_session("s"))
+    assert await archive.erase_session("s", found) == 1
+    assert await archive.erase_session("s", found) == 0
+    assert await archive.erased([*found, "other"]) == {"new"}
+
+    if alive:
+        saved = await database.save(desk.take_all())
+        assert saved["erased"] == len(a_call("new"))
+        desk.close()
+    else:
+        async with Recorder(setup):
+            await until(lambda: not desk.folder.path.exists())
+    assert [call.id for call in (await archive.calls(Filters())).calls] == ["other"]
+    await database.close()
+
+
+async def test_many_calls_are_erased_before_they_come(archive: Archive, database: Database) -> None:
+    await seed(database, a_call("c7", session_id="s"), a_call("old", session_id="s"))
+    ids = [f"c{number}" for number in range(250)]
+
+    assert await archive.erase_session("s", ids) == 251
+    assert await archive.erased(ids) == set(ids)
+    assert set((await counts(database)).values()) == {0}
 
 
 def holding(folder: Path, words: bytes) -> list[str]:

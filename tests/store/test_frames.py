@@ -22,7 +22,7 @@ from bridge.protocol import (
     words,
 )
 from bridge.store.framelog import FrameLog
-from bridge.store.frames import asked, pack, unpack, whole
+from bridge.store.frames import NewerFormat, asked, pack, unpack, whole
 from bridge.store.shapes import Frame
 from tests.store.messages import HEARD, SENT
 
@@ -178,8 +178,8 @@ def test_a_row_without_frames_is_read() -> None:
         b"\0",
         b"{}",
         b"[]",
-        b"[2]",
-        b"[99,[]]",
+        b"[0]",
+        b'["2"]',
         b'[1,["w",0,1,[0],[]]]',
         b'[1,["x",0]]',
         b'[1,["i",0,5]]',
@@ -189,4 +189,10 @@ def test_a_row_without_frames_is_read() -> None:
 )
 def test_what_is_no_row_of_frames_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
+        unpack(data)
+
+
+@pytest.mark.parametrize("data", [b"[2]", b"[99,[]]", b'[2,["new"],{}]'])
+def test_a_newer_format_is_told_from_damage(data: bytes) -> None:
+    with pytest.raises(NewerFormat):
         unpack(data)

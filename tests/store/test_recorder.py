@@ -178,7 +178,7 @@ async def test_calls_of_a_process_that_died_are_aborted_and_named(setup: RecordS
     recorder = Recorder(setup)
     recorder.on_ended = named.extend
     async with recorder:
-        await until(lambda: len(named) == 2)
+        await until(lambda: not dead.folder.path.exists())
         aborted, ended = await recorded(recorder, "a"), await recorded(recorder, "b")
 
     assert named == ["b", "a"]

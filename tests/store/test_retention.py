@@ -58,7 +58,9 @@ async def test_orphans_end_at_the_last_moment_that_is_known(database: Database) 
         a_call("silent", replica="dead", turns=0, ended=False, started_at=BEGAN + 1),
     )
 
+    assert await database.open_calls("dead") == ["spoke", "silent"]
     assert await database.abort_orphans("dead") == ["spoke", "silent"]
+    assert await database.open_calls("dead") == []
 
     ends = {row["id"]: (row["ending"], row["ended_at"]) for row in await rows(database, calls)}
     assert ends == {"spoke": ("aborted", BEGAN + 11_000), "silent": ("aborted", BEGAN + 1)}

@@ -366,6 +366,25 @@ async def test_the_notes_of_the_dead_are_saved_and_then_their_open_calls_aborted
         assert office.desk.folder.path.exists()
 
 
+async def test_a_process_that_dies_before_it_has_marked_them_has_told_of_them(
+    tmp_path: Path,
+) -> None:
+    dead = died_with(tmp_path, turn_note("a", 1))
+    frozen = MemoryTables(*[None] * 4, asyncio.Event())  # until it is asked to abort
+    frozen.orphans[dead.folder.replica] = ["a"]
+    async with at_work(tmp_path, frozen) as office:
+        await until(lambda: frozen.asked[f"abort {dead.folder.replica}"])
+        assert office.ended == ["a"]
+    assert dead.folder.path.exists()
+
+    well = MemoryTables()
+    well.orphans = frozen.orphans
+    async with at_work(tmp_path, well) as office:
+        await until(lambda: not dead.folder.path.exists())
+        assert office.ended == ["a"]  # again: it is known by its id
+    assert well.orphans == {}
+
+
 async def test_who_listens_for_aborted_calls_may_fail(tmp_path: Path) -> None:
     dead = died_with(tmp_path, turn_note("a", 1))
     database = MemoryTables()

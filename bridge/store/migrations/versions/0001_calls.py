@@ -58,6 +58,7 @@ def _calls() -> None:
         _count("slowest_ms"),
         _count("tokens_in", sa.BigInteger()),
         _count("tokens_out", sa.BigInteger()),
+        sa.Column("frames_lost", sa.Integer()),
     )
     op.create_index("calls_started", "calls", _NEWEST)
     op.create_index("calls_agent", "calls", ["agent_id", *_NEWEST])
