@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from bridge.store.tables import calls, turns
+from bridge.store.database.tables import calls, turns
 
 TURNS_OF_A_CALL: Final = 8
 AGENTS: Final = ("front desk", "orders", "support", "billing", "recall")

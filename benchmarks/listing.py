@@ -38,8 +38,8 @@ from benchmarks.a_year import (  # noqa: E402 - needs the path above
     a_year,
 )
 from bridge.logs import configure_logs  # noqa: E402
-from bridge.store.archive import Archive  # noqa: E402
-from bridge.store.database import Database  # noqa: E402
+from bridge.store.database.database import Database  # noqa: E402
+from bridge.store.reading.archive import Archive  # noqa: E402
 from bridge.store.shapes import Filters  # noqa: E402
 
 TURNS: Final = 1_000_000

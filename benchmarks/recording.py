@@ -55,10 +55,10 @@ from bridge.protocol import (  # noqa: E402
     words,
 )
 from bridge.store import Recorder, RecordSetup  # noqa: E402
-from bridge.store.callrecord import CallRecord  # noqa: E402
-from bridge.store.folders import Folder  # noqa: E402
 from bridge.store.losses import Losses  # noqa: E402
-from bridge.store.spool import Spool  # noqa: E402
+from bridge.store.notes.callrecord import CallRecord  # noqa: E402
+from bridge.store.spool.folders import Folder  # noqa: E402
+from bridge.store.spool.spool import Spool  # noqa: E402
 
 TOKENS = 100
 LINES = 20

@@ -33,7 +33,7 @@ from bridge.tooling import RESERVED, after_calls, joined, mcp_servers
 if TYPE_CHECKING:
     from bridge.server.webhook import Webhook
     from bridge.store import Archive, Recorder
-    from bridge.store.deliveries import Deliveries
+    from bridge.store.deliveries.deliveries import Deliveries
 
 _log = structlog.get_logger(__name__)
 
@@ -210,7 +210,7 @@ def _recorder(settings: Settings) -> "Recorder | None":
 
 
 def _deliveries(settings: Settings) -> "Deliveries":
-    from bridge.store.deliveries import Deliveries  # noqa: PLC0415 - as above
+    from bridge.store.deliveries.deliveries import Deliveries  # noqa: PLC0415 - as above
 
     return Deliveries(settings.spool_dir / "deliveries")
 
@@ -233,7 +233,7 @@ def _webhook(
 def _earlier(settings: Settings, recorder: "Recorder | None") -> Earlier:
     if recorder is None:
         return NoEarlier()
-    from bridge.store.earlier import EarlierCalls, Rules  # noqa: PLC0415 - as above
+    from bridge.store.reading.earlier import EarlierCalls, Rules  # noqa: PLC0415 - as above
 
     rules = Rules(
         continuation=settings.continuation,

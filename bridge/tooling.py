@@ -13,8 +13,8 @@ from bridge.plugins.shelf import ToolShelf
 from bridge.settings import FILE, Settings
 
 if TYPE_CHECKING:
-    from bridge.store.aftercalls import SpooledAfterCalls
-    from bridge.store.deliveries import Deliveries
+    from bridge.store.deliveries.aftercalls import SpooledAfterCalls
+    from bridge.store.deliveries.deliveries import Deliveries
 
 RESERVED: Final = frozenset({END_CALL, TRANSFER_CALL})
 """Names of the bridge's own tools."""
@@ -50,6 +50,6 @@ def after_calls(
     """Who does what functions have noted; in memory if nothing of a call may be written."""
     if deliveries is None:
         return AfterCalls(deliver)
-    from bridge.store.aftercalls import SpooledAfterCalls  # noqa: PLC0415 - SQLAlchemy takes 0.4 s
+    from bridge.store.deliveries.aftercalls import SpooledAfterCalls  # noqa: PLC0415 - SQLAlchemy takes 0.4 s
 
     return SpooledAfterCalls(KIND, deliver, deliveries)

@@ -11,7 +11,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from bridge.cli import app
-from bridge.store.tables import metadata
+from bridge.store.database.tables import metadata
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "record.md").read_text()
 

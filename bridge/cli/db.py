@@ -8,11 +8,11 @@ from bridge.cli.record import away_in_words, fail, is_missing, place_of
 from bridge.local.page import say
 from bridge.logs import configure_logs
 from bridge.settings import Settings
-from bridge.store.database import Database
+from bridge.store.database.database import Database
+from bridge.store.database.migrations import REVISIONS
+from bridge.store.database.opening import dialect_of
 from bridge.store.errors import DatabaseAway
-from bridge.store.migrations import REVISIONS
-from bridge.store.opening import dialect_of
-from bridge.store.reader import Reader
+from bridge.store.reading.reader import Reader
 
 
 def upgrade(settings: Settings) -> int:

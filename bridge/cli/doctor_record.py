@@ -8,10 +8,10 @@ from bridge.doctor import Finding
 from bridge.errors import SettingsError
 from bridge.plugins.failures import one_line
 from bridge.settings import Settings
+from bridge.store.database.migrations import REVISIONS
+from bridge.store.database.opening import dialect_of
 from bridge.store.errors import DatabaseAway
-from bridge.store.migrations import REVISIONS
-from bridge.store.opening import dialect_of
-from bridge.store.reader import Reader
+from bridge.store.reading.reader import Reader
 
 
 async def check_record(settings: Settings) -> list[Finding]:

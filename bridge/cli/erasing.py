@@ -15,11 +15,11 @@ from bridge.cli.words import count
 from bridge.local.plain import cut, plain
 from bridge.plugins.millis.aftercall import KIND
 from bridge.settings import Settings
-from bridge.store.aftercalls import call_off
-from bridge.store.archive import Archive
-from bridge.store.refused import Refused
+from bridge.store.deliveries.aftercalls import call_off
+from bridge.store.reading.archive import Archive
 from bridge.store.shapes import CallSummary, Filters
-from bridge.store.unsaved import of_caller, of_session, unsaved
+from bridge.store.spool.refused import Refused
+from bridge.store.spool.unsaved import of_caller, of_session, unsaved
 
 _SHOWN: Final = 5
 _PAGE: Final = 500

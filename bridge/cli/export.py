@@ -13,7 +13,7 @@ from bridge.cli.record import fail, with_archive
 from bridge.cli.words import count
 from bridge.local.plain import plain
 from bridge.settings import Settings
-from bridge.store.archive import Archive
+from bridge.store.reading.archive import Archive
 from bridge.store.shapes import Filters
 
 _STDOUT: Final = Path("-")

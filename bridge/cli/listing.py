@@ -12,8 +12,8 @@ from rich.text import Text
 
 from bridge.cli.words import ENDINGS, clock, local, wait
 from bridge.local.plain import cut, plain
+from bridge.store.database.tables import SLOW_MS
 from bridge.store.shapes import CallSummary
-from bridge.store.tables import SLOW_MS
 
 _HEADS: Final = (
     *("started", "session", "agent", "caller", "length"),

@@ -16,7 +16,7 @@ from bridge.cli.timeline import Timeline
 from bridge.local.page import say
 from bridge.local.plain import cut, plain
 from bridge.settings import Settings
-from bridge.store.archive import Archive
+from bridge.store.reading.archive import Archive
 from bridge.store.shapes import CallDetail, CallPage, Filters
 
 _LONGEST_NAME: Final = 80

@@ -11,12 +11,12 @@ from bridge.errors import BridgeError, SettingsError
 from bridge.local.plain import plain
 from bridge.logs import configure_logs
 from bridge.settings import Settings
-from bridge.store.archive import Archive
-from bridge.store.dialect import Dialect
+from bridge.store.database.dialect import Dialect
+from bridge.store.database.migrations import REVISIONS
+from bridge.store.database.opening import dialect_of
 from bridge.store.errors import DatabaseAway, FramesTooNew, NotesRefused
-from bridge.store.migrations import REVISIONS
-from bridge.store.opening import dialect_of
-from bridge.store.reader import Reader
+from bridge.store.reading.archive import Archive
+from bridge.store.reading.reader import Reader
 
 T = TypeVar("T")
 HOW_TO_BEGIN: Final = "for a first call, `bridge serve`, and `bridge chat` in a second terminal"

@@ -23,7 +23,7 @@ from bridge.local.replay_report import End, ReplayReport, TurnDifference
 from bridge.local.replay_script import Script
 from bridge.settings import Settings
 from bridge.settings.tables import DEFAULT_PERSONA
-from bridge.store.notebook import Notebook
+from bridge.store.notes.notebook import Notebook
 from bridge.store.shapes import CallDetail
 
 _FAREWELL: Final = 60.0

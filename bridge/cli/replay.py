@@ -17,7 +17,7 @@ from bridge.local.plain import cut, plain
 from bridge.local.replay_script import Script, script_of
 from bridge.logs import configure_logs
 from bridge.settings import Settings
-from bridge.store.archive import Archive
+from bridge.store.reading.archive import Archive
 from bridge.store.shapes import CallDetail
 
 _LONGEST_NAME: Final = 80

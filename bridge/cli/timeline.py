@@ -12,8 +12,8 @@ from rich.text import Text
 from bridge.cli import words
 from bridge.cli.words import count, shortened
 from bridge.local.plain import plain
+from bridge.store.database.tables import SLOW_MS
 from bridge.store.shapes import CallDetail, ToolRun, Turn
-from bridge.store.tables import SLOW_MS
 
 _CUT_HERE: Final = " ╌╌ cut here ╌╌ "
 _LABEL: Final = 9

@@ -22,7 +22,7 @@ from bridge.store.errors import DatabaseAway
 from bridge.store.shapes import CallDetail, CallPage
 
 if TYPE_CHECKING:
-    from bridge.store.archive import Archive
+    from bridge.store.reading.archive import Archive
 
 log = structlog.get_logger(__name__)
 
@@ -106,7 +106,7 @@ async def _calls(
 
 
 async def _frames(request: web.Request, call_id: str) -> AsyncGenerator[bytes]:
-    from bridge.store.wire import Wire  # noqa: PLC0415 - SQLAlchemy is there by now
+    from bridge.store.reading.wire import Wire  # noqa: PLC0415 - SQLAlchemy is there by now
 
     wire = None
     separator = b"["

@@ -13,14 +13,14 @@ import structlog
 from bridge import __version__
 from bridge.errors import SettingsError
 from bridge.server.letter import EVENT, signed
-from bridge.store.deliveries import Deliveries
-from bridge.store.delivering import Delivering, Outcome, PutOff
-from bridge.store.delivery import Delivery
+from bridge.store.deliveries.deliveries import Deliveries
+from bridge.store.deliveries.delivering import Delivering, Outcome, PutOff
+from bridge.store.deliveries.delivery import Delivery
 from bridge.store.errors import DatabaseAway
 from bridge.store.shapes import CallDetail
 
 if TYPE_CHECKING:
-    from bridge.store.archive import Archive
+    from bridge.store.reading.archive import Archive
 
 log = structlog.get_logger(__name__)
 

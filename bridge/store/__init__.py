@@ -9,7 +9,7 @@ from bridge.store.recorder import Recorder
 from bridge.store.setup import RecordSetup
 
 if TYPE_CHECKING:
-    from bridge.store.archive import Archive
+    from bridge.store.reading.archive import Archive
 
 __all__ = ["Archive", "RecordSetup", "Recorder"]
 
@@ -17,7 +17,7 @@ __all__ = ["Archive", "RecordSetup", "Recorder"]
 def __getattr__(name: str) -> Any:
     """Import the archive when it is asked for: with it comes SQLAlchemy, which takes a while."""
     if name == "Archive":
-        from bridge.store.archive import Archive  # noqa: PLC0415 - see above
+        from bridge.store.reading.archive import Archive  # noqa: PLC0415 - see above
 
         return Archive
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

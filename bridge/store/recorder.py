@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 import structlog
 
 from bridge.call.events import Record
-from bridge.store.callrecord import CallRecord
 from bridge.store.errors import DatabaseAway
-from bridge.store.folders import Folder
 from bridge.store.losses import Losses
-from bridge.store.notes import Note
+from bridge.store.notes.callrecord import CallRecord
+from bridge.store.notes.note import Note
 from bridge.store.setup import RecordSetup
-from bridge.store.spool import Spool
-from bridge.store.writer import Writer
+from bridge.store.spool.folders import Folder
+from bridge.store.spool.spool import Spool
+from bridge.store.writing.writer import Writer
 
 if TYPE_CHECKING:
-    from bridge.store.archive import Archive
-    from bridge.store.database import Database
+    from bridge.store.database.database import Database
+    from bridge.store.reading.archive import Archive
 
 log = structlog.get_logger(__name__)
 
@@ -64,8 +64,8 @@ class Recorder:
         Raises:
             SettingsError: it can never work like this.
         """
-        from bridge.store.archive import Archive  # noqa: PLC0415 - SQLAlchemy takes a while
-        from bridge.store.database import Database  # noqa: PLC0415
+        from bridge.store.database.database import Database  # noqa: PLC0415
+        from bridge.store.reading.archive import Archive  # noqa: PLC0415 - SQLAlchemy takes a while
 
         folder = Folder.claim(self._setup.spool_dir)
         self.replica = folder.replica

@@ -14,9 +14,9 @@ import pytest
 
 from bridge import cli
 from bridge.logs import configure_logs
-from bridge.store.database import Database
-from bridge.store.frames import pack
-from bridge.store.notes import Head, Note
+from bridge.store.database.database import Database
+from bridge.store.notes.frames import pack
+from bridge.store.notes.note import Head, Note
 from tests.cli.commands import Ran
 from tests.store.scenes import seed, some_frames
 

@@ -14,10 +14,10 @@ from sqlalchemy.engine import make_url
 from bridge import cli
 from bridge.cli import record
 from bridge.settings import Settings
-from bridge.store.archive import Archive
-from bridge.store.database import Database
+from bridge.store.database.database import Database
+from bridge.store.database.migrations import REVISIONS
 from bridge.store.errors import NotesRefused
-from bridge.store.migrations import REVISIONS
+from bridge.store.reading.archive import Archive
 from bridge.store.shapes import CallPage, Filters
 from tests.cli.commands import bridge, in_terminal
 from tests.cli.records import HOSTILE, UNFIT, at, bridge_inside, file_of, keep, now_ms

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from bridge.plugins.millis.aftercall import KIND
-from bridge.store.archive import Archive
-from bridge.store.database import Database
-from bridge.store.deliveries import Deliveries
-from bridge.store.refused import Refused
+from bridge.store.database.database import Database
+from bridge.store.deliveries.deliveries import Deliveries
+from bridge.store.reading.archive import Archive
 from bridge.store.shapes import Filters
+from bridge.store.spool.refused import Refused
 from tests.cli.commands import in_terminal
 from tests.cli.records import bridge_inside, keep, now_ms
 from tests.store.scenes import a_call, a_head, a_turn

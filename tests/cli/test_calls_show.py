@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from bridge.cli.timeline import Timeline
-from bridge.store.notes import Note
+from bridge.store.notes.note import Note
 from bridge.store.shapes import CallDetail
 from tests.cli.commands import in_terminal
 from tests.cli.records import HOSTILE, UNFIT, a_wire, bridge_inside, keep, now_ms, words

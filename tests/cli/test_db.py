@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.store.migrations import REVISIONS
+from bridge.store.database.migrations import REVISIONS
 from tests.cli.commands import bridge
 from tests.cli.records import bridge_inside, file_of, keep
 from tests.store.postgres import new_database

@@ -17,8 +17,8 @@ from yarl import URL
 from bridge.call.events import CallEnded
 from bridge.protocol import end_of_stream, words
 from bridge.server.api import add_api
-from bridge.store.archive import Archive
-from bridge.store.notes import Note
+from bridge.store.notes.note import Note
+from bridge.store.reading.archive import Archive
 from tests.store.kept import CALL, Kept
 from tests.store.messages import request as asking
 

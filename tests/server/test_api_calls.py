@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
-from bridge.store.archive import Archive
-from bridge.store.database import Database
-from bridge.store.notes import Note
+from bridge.store.database.database import Database
+from bridge.store.notes.note import Note
+from bridge.store.reading.archive import Archive
 from bridge.store.shapes import CallDetail, CallPage, Filters
 from tests.server.reading import Reader, serving, wired_call
 from tests.store.postgres import OwnPostgres

@@ -8,8 +8,8 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from bridge.server.openapi import description
-from bridge.store.archive import Archive
-from bridge.store.database import Database
+from bridge.store.database.database import Database
+from bridge.store.reading.archive import Archive
 from tests.server.reading import Reader, serving
 from tests.store.scenes import a_call, a_head, a_tool, seed
 

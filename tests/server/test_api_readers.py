@@ -6,8 +6,8 @@ import pytest
 from aiohttp import web
 
 from bridge.server.access import Keys
-from bridge.store.archive import Archive
-from bridge.store.database import Database
+from bridge.store.database.database import Database
+from bridge.store.reading.archive import Archive
 from tests.server.reading import Reader, own_address, serving
 
 OLD, NEW, MILLIS = "canary-old-5f1c", "canary-new-9ab2", "canary-millis-01"

@@ -20,8 +20,8 @@ from bridge.plugins.millis.aftercall import KIND, noted
 from bridge.plugins.millis.tools import deliver
 from bridge.plugins.shelf import ToolShelf
 from bridge.plugins.threads import ToolThreads
-from bridge.store.aftercalls import SpooledAfterCalls, call_off
-from bridge.store.deliveries import Deliveries
+from bridge.store.deliveries.aftercalls import SpooledAfterCalls, call_off
+from bridge.store.deliveries.deliveries import Deliveries
 from tests.fake_openai.client import FakeOpenAI
 from tests.server.receiving import hang
 from tests.store.calls import recording

@@ -15,10 +15,10 @@ from structlog.testing import capture_logs
 
 from bridge.call.events import CallBegan, CallEnded
 from bridge.server.webhook import Webhook
-from bridge.store.archive import Archive
-from bridge.store.database import Database
-from bridge.store.deliveries import Deliveries
+from bridge.store.database.database import Database
+from bridge.store.deliveries.deliveries import Deliveries
 from bridge.store.errors import DatabaseAway
+from bridge.store.reading.archive import Archive
 from bridge.store.recorder import Recorder
 from bridge.store.setup import RecordSetup
 from bridge.store.shapes import CallDetail

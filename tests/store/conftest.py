@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.store.database import Database
+from bridge.store.database.database import Database
 from tests.store.postgres import OwnPostgres, SpareDatabases, new_database, server_url
 
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.call.events import CallBegan, CallData, TurnBegan, TurnEnded, TurnOutcome
-from bridge.store.callrecord import CallRecord
-from bridge.store.frames import unpack, whole
-from bridge.store.lines import decode, encode
-from bridge.store.notes import Note
+from bridge.store.notes.callrecord import CallRecord
+from bridge.store.notes.frames import unpack, whole
+from bridge.store.notes.note import Note
 from bridge.store.shapes import Frame
+from bridge.store.spool.lines import decode, encode
 
 CALL = CallData(
     session_id="s1",

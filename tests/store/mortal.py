@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bridge.logs import configure_logs
 from bridge.store import Recorder, RecordSetup
-from bridge.store.notes import Head, Note
+from bridge.store.notes.note import Head, Note
 from tests.store.spooling import TALLY, TURN
 
 

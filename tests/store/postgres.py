@@ -20,8 +20,8 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy.engine import make_url
 
-from bridge.store.migrations import REVISIONS
-from bridge.store.tables import metadata
+from bridge.store.database.migrations import REVISIONS
+from bridge.store.database.tables import metadata
 
 DEFAULT: Final = "postgresql+asyncpg://postgres@127.0.0.1:5432/test"
 TABLES: Final = tuple(metadata.tables)

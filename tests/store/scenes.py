@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from bridge.store.database import Database
-from bridge.store.notes import Head, Note
+from bridge.store.database.database import Database
+from bridge.store.notes.note import Head, Note
 
 BEGAN = 1_790_000_000_000
 """When scenes begin unless they say otherwise, in milliseconds since 1970."""

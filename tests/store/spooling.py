@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bridge.store.folders import Folder
 from bridge.store.losses import Losses
-from bridge.store.notes import Head, Note
-from bridge.store.spool import REMEMBERED, Spool
+from bridge.store.notes.note import Head, Note
+from bridge.store.spool.folders import Folder
+from bridge.store.spool.spool import REMEMBERED, Spool
 
 TURN: dict[str, Any] = {
     "stream_id": "1",

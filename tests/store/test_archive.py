@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bridge.store.archive import Archive
-from bridge.store.database import Database
-from bridge.store.frames import pack
+from bridge.store.database.database import Database
+from bridge.store.notes.frames import pack
+from bridge.store.reading.archive import Archive
 from bridge.store.shapes import CallDetail, CallPage, Filters
 from tests.store.scenes import (
     BEGAN,

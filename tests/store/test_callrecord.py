@@ -19,9 +19,9 @@ from bridge.call.events import (
     TurnHeard,
 )
 from bridge.protocol import Interrupt
-from bridge.store.callrecord import CallRecord
-from bridge.store.notes import Note
-from bridge.store.tables import calls, frames, tool_runs, turns
+from bridge.store.database.tables import calls, frames, tool_runs, turns
+from bridge.store.notes.callrecord import CallRecord
+from bridge.store.notes.note import Note
 from tests.store.kept import CALL, TALLY, Kept
 
 

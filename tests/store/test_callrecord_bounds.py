@@ -25,8 +25,8 @@ from bridge.call.events import (
     TurnHeard,
 )
 from bridge.protocol import StreamResponse, end_of_stream, words
-from bridge.store.callrecord import CallRecord
-from bridge.store.framelog import MOST_BYTES, MOST_CHARS, MOST_FRAMES
+from bridge.store.notes.callrecord import CallRecord
+from bridge.store.notes.framelog import MOST_BYTES, MOST_CHARS, MOST_FRAMES
 from tests.store.kept import CALL, Kept
 from tests.store.messages import HEARD, SENT, interrupt, partial, request
 

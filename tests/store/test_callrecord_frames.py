@@ -16,8 +16,8 @@ from bridge.protocol import (
     end_of_stream,
     words,
 )
-from bridge.store.framelog import MOST_FRAMES
-from bridge.store.frames import FORMAT
+from bridge.store.notes.framelog import MOST_FRAMES
+from bridge.store.notes.frames import FORMAT
 from bridge.store.shapes import Frame
 from tests.store.kept import CALL, Kept
 from tests.store.messages import HEARD, SENT, interrupt, partial, request

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.call.events import CallEnded, ToolBegun, ToolFinished, TurnBegan, TurnEnded, TurnHeard
-from bridge.store.callrecord import CallRecord
+from bridge.store.notes.callrecord import CallRecord
 from tests.store.kept import CALL, Kept
 
 

@@ -15,8 +15,8 @@ from bridge.call.events import (
     TurnEnded,
     TurnHeard,
 )
-from bridge.store.callrecord import CallRecord
-from bridge.store.notes import Note
+from bridge.store.notes.callrecord import CallRecord
+from bridge.store.notes.note import Note
 from tests.store.kept import CALL, Kept
 
 

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager, contextmanager
 import pytest
 from sqlalchemy import func, select, text
 
-from bridge.store.database import Database
+from bridge.store.database.database import Database
+from bridge.store.database.tables import calls
 from bridge.store.errors import DatabaseAway
-from bridge.store.tables import calls
 from tests.store.postgres import (
     OwnPostgres,
     cut_backends,

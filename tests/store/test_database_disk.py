@@ -9,10 +9,10 @@ import pytest
 import structlog
 from sqlalchemy import func, select
 
-from bridge.store.database import Database
+from bridge.store.database.database import Database
+from bridge.store.database.tables import turns
 from bridge.store.errors import DatabaseAway
-from bridge.store.notes import Note
-from bridge.store.tables import turns
+from bridge.store.notes.note import Note
 from tests.store.conftest import sqlite_at
 from tests.store.scenes import a_call, a_head, a_turn, seed
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, select
 
-from bridge.store.database import Database
+from bridge.store.database.database import Database
+from bridge.store.database.tables import calls, erased, frames, metadata, tool_runs, turns
 from bridge.store.errors import NotesRefused
-from bridge.store.notes import Note
-from bridge.store.tables import calls, erased, frames, metadata, tool_runs, turns
+from bridge.store.notes.note import Note
 from tests.store.scenes import (
     BEGAN,
     a_beginning,

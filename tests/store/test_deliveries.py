@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from bridge.store.deliveries import Deliveries
-from bridge.store.delivery import Delivery
-from bridge.store.folders import Folder, abandoned
+from bridge.store.deliveries.deliveries import Deliveries
+from bridge.store.deliveries.delivery import Delivery
+from bridge.store.spool.folders import Folder, abandoned
 from tests.store.spooling import full_disk, no_descriptors
 
 KIND = "call_ended"
@@ -25,7 +25,7 @@ PAYLOAD = {"tool": "book", "arguments": {"day": "Friday"}}
 PROCESS = """
 import sys, time
 from pathlib import Path
-from bridge.store.deliveries import Deliveries
+from bridge.store.deliveries.deliveries import Deliveries
 deliveries = Deliveries(Path(sys.argv[1]))
 for key in sys.argv[3:]:
     deliveries.put("call_ended", key)

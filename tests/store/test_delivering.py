@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bridge.store.deliveries import Deliveries
-from bridge.store.delivering import Delivering, Outcome, PutOff
-from bridge.store.delivery import Delivery
+from bridge.store.deliveries.deliveries import Deliveries
+from bridge.store.deliveries.delivering import Delivering, Outcome, PutOff
+from bridge.store.deliveries.delivery import Delivery
 from tests.wire import came_true
 
 KIND = "errand"

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from bridge.store import Recorder, RecordSetup
-from bridge.store.database import Database
+from bridge.store.database.database import Database
 from bridge.store.shapes import CallDetail
 from tests.store.spooling import until
 

@@ -8,11 +8,11 @@ import pytest
 
 from bridge.call.events import CallData
 from bridge.call.memory import Deed, Exchange, Past
-from bridge.store.archive import Archive
-from bridge.store.database import Database
-from bridge.store.earlier import EarlierCalls, Rules
-from bridge.store.notes import Note
-from bridge.store.persons import known_number
+from bridge.store.database.database import Database
+from bridge.store.notes.note import Note
+from bridge.store.reading.archive import Archive
+from bridge.store.reading.earlier import EarlierCalls, Rules
+from bridge.store.reading.persons import known_number
 from tests.store.scenes import BEGAN, a_beginning, a_call, a_head, a_tool, a_turn, seed
 
 NUMBER, LINE = "+15550123", "+15550999"

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from bridge.store.archive import Archive
-from bridge.store.database import Database
-from bridge.store.dialect import ERASING
+from bridge.store.database.database import Database
+from bridge.store.database.dialect import ERASING
+from bridge.store.database.tables import calls, erased, frames, metadata, tool_runs, turns
+from bridge.store.reading.archive import Archive
 from bridge.store.recorder import Recorder
 from bridge.store.setup import RecordSetup
 from bridge.store.shapes import Filters
-from bridge.store.tables import calls, erased, frames, metadata, tool_runs, turns
-from bridge.store.unsaved import of_session, unsaved
+from bridge.store.spool.unsaved import of_session, unsaved
 from tests.store.conftest import sqlite_at
 from tests.store.postgres import outside, somebody_waits
 from tests.store.scenes import (

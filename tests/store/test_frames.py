@@ -21,8 +21,8 @@ from bridge.protocol import (
     encode,
     words,
 )
-from bridge.store.framelog import FrameLog
-from bridge.store.frames import NewerFormat, asked, pack, unpack, whole
+from bridge.store.notes.framelog import FrameLog
+from bridge.store.notes.frames import NewerFormat, asked, pack, unpack, whole
 from bridge.store.shapes import Frame
 from tests.store.messages import HEARD, SENT
 

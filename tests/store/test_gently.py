@@ -2,8 +2,8 @@ import asyncio
 
 from sqlalchemy import text
 
-from bridge.store.database import Database
-from bridge.store.gently import fetched, made
+from bridge.store.database.database import Database
+from bridge.store.reading.gently import fetched, made
 
 MANY = 1000
 

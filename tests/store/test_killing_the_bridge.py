@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bridge.store.archive import Archive
-from bridge.store.database import Database
+from bridge.store.database.database import Database
+from bridge.store.reading.archive import Archive
 from tests.fake_openai.client import FakeOpenAI
 from tests.wire import Served, Wire, came_true, dialled, served
 
@@ -45,7 +45,8 @@ async def _kill_while_talking(bridge: Served, round_: int, seen: Seen) -> None:
     async with asyncio.TaskGroup() as calls:
         for number in range(CALLERS):
             calls.create_task(_call(bridge, f"r{round_}-{number}", seen))
-        await came_true(lambda: len(seen) >= CALLERS * (round_ + 1) * 2)  # all are talking
+        talking = {(f"r{round_}-{number}", "1") for number in range(CALLERS)}
+        await came_true(lambda: talking <= seen.keys())
         await asyncio.sleep(random.uniform(0, 0.5))  # noqa: S311 - no secret
         bridge.process.send_signal(signal.SIGKILL)
         await bridge.process.wait()

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.store import listing
-from bridge.store.database import Database
+from bridge.store.database.database import Database
+from bridge.store.database.tables import SLOW_MS
+from bridge.store.reading import listing
 from bridge.store.shapes import Filters
-from bridge.store.tables import SLOW_MS
 from tests.store.scenes import BEGAN, a_call, seed
 
 PLANS: list[tuple[dict[str, Any], str]] = [

@@ -10,16 +10,16 @@ from sqlalchemy import inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.errors import SettingsError
-from bridge.store.archive import Archive
-from bridge.store.database import Database
-from bridge.store.dialect import MIGRATING
+from bridge.store.database.database import Database
+from bridge.store.database.dialect import MIGRATING
+from bridge.store.database.migrating import OURS, Scripts, migrate
+from bridge.store.database.migrations import REVISIONS
+from bridge.store.database.opening import dialect_of
+from bridge.store.database.tables import metadata
+from bridge.store.database.transactions import Transactions
 from bridge.store.errors import DatabaseAway
-from bridge.store.migrating import OURS, Scripts, migrate
-from bridge.store.migrations import REVISIONS
-from bridge.store.opening import dialect_of
+from bridge.store.reading.archive import Archive
 from bridge.store.shapes import Filters
-from bridge.store.tables import metadata
-from bridge.store.transactions import Transactions
 from tests.store.postgres import outside, somebody_waits
 from tests.store.scenes import a_call, seed
 
@@ -148,7 +148,7 @@ async def test_a_migration_that_fails_leaves_everything_as_it_was(url: str, tmp_
 
 _OPEN = """
 import asyncio, sys
-from bridge.store.database import Database
+from bridge.store.database.database import Database
 
 async def main():
     database = Database(sys.argv[1])

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy.engine import URL, make_url
 
 from bridge.errors import SettingsError
-from bridge.store.database import Database
+from bridge.store.database.database import Database
+from bridge.store.database.opening import dialect_of, shown
+from bridge.store.database.transactions import Transactions
 from bridge.store.errors import DatabaseAway
-from bridge.store.opening import dialect_of, shown
-from bridge.store.transactions import Transactions
 from tests.store.conftest import sqlite_at
 from tests.store.postgres import run
 from tests.store.scenes import a_call, seed
@@ -82,7 +82,7 @@ async def test_a_url_that_is_no_database_of_the_record_is_refused(url: str) -> N
 
 
 def test_postgresql_without_its_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "bridge.store.postgresql", raising=False)
+    monkeypatch.delitem(sys.modules, "bridge.store.database.postgresql", raising=False)
     monkeypatch.setitem(sys.modules, "asyncpg", None)
 
     with pytest.raises(SettingsError, match=r"pip install 'millis-bridge\[postgres\]'"):
@@ -226,7 +226,7 @@ async def test_a_file_with_rubbish_in_the_middle_is_refused_and_left_alone(sqlit
 _OPEN = """
 import asyncio, os, sys
 from bridge.errors import SettingsError
-from bridge.store.database import Database
+from bridge.store.database.database import Database
 
 async def opened(url):
     database = Database(url)

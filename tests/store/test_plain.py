@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.store.plain import (
+from bridge.store.notes.plain import (
     CUT,
     count_or_none,
     milliseconds,

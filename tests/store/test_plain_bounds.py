@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bridge.store.plain import CUT, MAX_OBJECT, plain_object
+from bridge.store.notes.plain import CUT, MAX_OBJECT, plain_object
 from tests.store.plainness import assert_plain
 
 

@@ -16,10 +16,10 @@ from sqlalchemy import text
 from bridge.call.events import CallBegan, CallData, CallEnded, TurnBegan, TurnEnded
 from bridge.errors import SettingsError
 from bridge.store import Recorder, RecordSetup
-from bridge.store.abandoned import Abandoned
-from bridge.store.database import Database
+from bridge.store.database.database import Database
 from bridge.store.losses import Losses
 from bridge.store.shapes import CallDetail, Filters
+from bridge.store.spool.abandoned import Abandoned
 from tests.store.spooling import Desk, end_note, full_disk, turn_note, until
 
 

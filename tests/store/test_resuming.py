@@ -8,9 +8,9 @@ import pytest
 from bridge.call.events import CallData
 from bridge.call.ledger import Entry
 from bridge.call.notes import note
-from bridge.store.database import Database
-from bridge.store.notes import Note
-from bridge.store.resuming import LOST, NOT_KEPT, left_off
+from bridge.store.database.database import Database
+from bridge.store.notes.note import Note
+from bridge.store.reading.resuming import LOST, NOT_KEPT, left_off
 from tests.store.scenes import a_head, a_tally, a_tool, a_turn
 
 

@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, select, update
 
-from bridge.store.archive import Archive
-from bridge.store.database import Database
-from bridge.store.retention import now_ms
+from bridge.store.database.database import Database
+from bridge.store.database.retention import now_ms
+from bridge.store.database.tables import calls, erased, frames, replicas, tool_runs, turns
+from bridge.store.reading.archive import Archive
 from bridge.store.shapes import Filters
-from bridge.store.tables import calls, erased, frames, replicas, tool_runs, turns
 from tests.store.scenes import BEGAN, a_call, a_head, a_tally, a_turn, seed, some_frames
 
 DAY = 86_400_000

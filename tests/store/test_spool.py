@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.store.abandoned import Abandoned
 from bridge.store.losses import Losses
-from bridge.store.notes import Note
-from bridge.store.spool import REMEMBERED
+from bridge.store.notes.note import Note
+from bridge.store.spool.abandoned import Abandoned
+from bridge.store.spool.spool import REMEMBERED
 from tests.store.spooling import Desk, full_disk, head_of, no_descriptors, taken, turn_note
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import SettingsError
-from bridge.store.abandoned import Abandoned
-from bridge.store.folders import Folder, abandoned
 from bridge.store.losses import Losses
+from bridge.store.spool.abandoned import Abandoned
+from bridge.store.spool.folders import Folder, abandoned
 from tests.store.spooling import Desk, taken, turn_note
 
 HOLDER = """
 import sys
 from pathlib import Path
-from bridge.store.folders import Folder
+from bridge.store.spool.folders import Folder
 folder = Folder.claim(Path(sys.argv[1]))
 print(folder.replica, flush=True)
 sys.stdin.read()

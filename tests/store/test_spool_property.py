@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.store.abandoned import Abandoned
-from bridge.store.notes import Note
+from bridge.store.notes.note import Note
+from bridge.store.spool.abandoned import Abandoned
 from tests.store.spooling import Desk, full_disk, taken, turn_note
 
 DEEDS = st.one_of(

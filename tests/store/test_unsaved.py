@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.store.lines import encode
-from bridge.store.refused import NAME, Refused
-from bridge.store.unsaved import of_caller, of_session, unsaved
+from bridge.store.spool.lines import encode
+from bridge.store.spool.refused import NAME, Refused
+from bridge.store.spool.unsaved import of_caller, of_session, unsaved
 from tests.store.scenes import a_beginning, a_call, a_head, a_turn
 from tests.store.spooling import Desk
 

@@ -11,12 +11,12 @@ from structlog.testing import capture_logs
 
 from bridge.errors import SettingsError
 from bridge.store.errors import DatabaseAway, NotesRefused
-from bridge.store.lines import decode
-from bridge.store.notes import Note
-from bridge.store.ports import Tables
-from bridge.store.refused import Refused
+from bridge.store.notes.note import Note
 from bridge.store.setup import RecordSetup
-from bridge.store.writer import Writer
+from bridge.store.spool.lines import decode
+from bridge.store.spool.refused import Refused
+from bridge.store.writing.ports import Tables
+from bridge.store.writing.writer import Writer
 from tests.store.spooling import Desk, MemoryTables, end_note, full_disk, turn_note, until
 
 

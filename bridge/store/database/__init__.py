@@ -1,0 +1,1 @@
+"""The record's database: its tables, its transactions, SQLite and PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Notes: what is told of a call, as rows of the tables."""
