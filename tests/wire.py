@@ -165,7 +165,10 @@ async def watched(bridge: Bridge, session: str = "s") -> AsyncIterator[Watch]:
 async def bridge_running(
     folder: Path, base_url: str = "http://127.0.0.1:9/v1", **settings: Any
 ) -> AsyncIterator[Bridge]:
-    """Run a bridge in this process, with its own tools/ and prompts/ below `folder`."""
+    """Run a bridge in this process, with its own tools/ and prompts/ below `folder`.
+
+    It keeps no record, and says no fillers: a busy machine is no dead air.
+    """
     for name in ("tools", "prompts"):
         (folder / name).mkdir(exist_ok=True)
     variables: Mapping[str, str] = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "sk-test"}
@@ -175,7 +178,7 @@ async def bridge_running(
                 port=0,
                 tools_dir=folder / "tools",
                 prompts_dir=folder / "prompts",
-                **{"model": "openai:fake", "record": "off", **settings},
+                **{"model": "openai:fake", "record": "off", "filler_after": 0, **settings},
             )
         )
     async with bridge:

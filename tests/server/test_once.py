@@ -95,7 +95,7 @@ async def test_a_caller_who_repeats_it_over_every_answer_gets_it_once(
     tmp_path: Path, openai: FakeOpenAI, body: str
 ) -> None:
     write_tool(tmp_path, "book", body)
-    settings = {"tool_threads": 64, "filler_after": 0}  # a busy machine is no dead air here
+    settings = {"tool_threads": 64}
     async with bridge_running(tmp_path, openai.base_url, **settings) as bridge:
         async with asyncio.TaskGroup() as calls:
             for call in range(CALLS):
