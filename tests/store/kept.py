@@ -97,6 +97,8 @@ class Kept:
             if note.kind == kind and call in (None, note.head.id):
                 names = _KEYS[kind]
                 rows[note.head.id, *(note.row.get(name, note.seq) for name in names)] = note.row
+            elif (note.kind, kind) == ("heard", "turn") and call in (None, note.head.id):
+                rows[note.head.id, note.row["number"]] |= note.row
         return list(rows.values())
 
     def row(self, kind: str) -> dict[str, Any]:

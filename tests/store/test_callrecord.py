@@ -21,7 +21,7 @@ from bridge.call.events import (
 from bridge.protocol import Interrupt
 from bridge.store.database.tables import calls, frames, tool_runs, turns
 from bridge.store.notes.callrecord import CallRecord
-from bridge.store.notes.note import Note
+from bridge.store.notes.note import KINDS, Note
 from tests.store.kept import CALL, TALLY, Kept
 
 
@@ -35,6 +35,8 @@ def columns(note: Note) -> set[str]:
             return {c.name for c in calls.c} & set(TALLY)
         case "turn":
             return {c.name for c in turns.c} - {"call_id", "seq"}
+        case "heard":
+            return {"number", "heard", "heard_chars"}
         case "tool":
             return {c.name for c in tool_runs.c} - {"call_id", "seq"}
         case "frames":
@@ -92,7 +94,7 @@ def test_every_note_has_all_columns_of_its_table() -> None:
     record.secure(CALL, TurnEnded(1, 1, "complete", "Hi.", 0.1))
     record.note(CALL, TurnHeard(1, "Hi."))
     record.note(CALL, CallEnded("hung_up"))
-    assert {note.kind for note in kept.notes} == {"call", "tally", "turn", "tool", "frames"}
+    assert {note.kind for note in kept.notes} == set(KINDS)
     for note in kept.notes:
         assert set(note.row) == columns(note), note.kind
 

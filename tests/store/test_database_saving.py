@@ -104,6 +104,42 @@ async def test_notes_may_come_in_any_order_and_in_any_batches(
         assert found == wanted
 
 
+def what_was_heard(seq: int, heard: str, chars: int | None = None, number: int = 0) -> Note:
+    return Note("heard", a_head(), seq, {"number": number, "heard": heard, "heard_chars": chars})
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_what_was_heard_is_added_to_its_turn(database: Database, *, together: bool) -> None:
+    turn, other = a_turn(a_head(), 0, 3, heard=None), a_turn(a_head(), 1, 4, heard=None)
+    notes = [turn, other, what_was_heard(5, "Ans", 3), what_was_heard(6, "Answ", 4)]
+    for batch in [notes] if together else [[note] for note in notes]:
+        await database.save(batch)
+
+    first, second = await rows(database, turns)
+
+    assert first == {"call_id": "c1", "seq": 6, **turn.row, "heard": "Answ", "heard_chars": 4}
+    assert second == {"call_id": "c1", "seq": 4, **other.row}
+
+
+async def test_what_was_heard_stays_when_older_notes_come_again(database: Database) -> None:
+    turn = a_turn(a_head(), 0, 3, heard=None)
+    await database.save([turn, what_was_heard(5, "Answer", 6)])
+    await database.save([turn, what_was_heard(4, "An", 2)])
+    [row] = await rows(database, turns)
+    assert (row["seq"], row["heard"], row["heard_chars"]) == (5, "Answer", 6)
+
+    await database.save([a_turn(a_head(), 0, 7, heard="Answer 0.")])
+    await database.save([what_was_heard(5, "Answer", 6)])
+    [row] = await rows(database, turns)
+    assert (row["seq"], row["heard"], row["heard_chars"]) == (7, "Answer 0.", None)
+
+
+async def test_what_was_heard_of_a_turn_that_was_lost_is_lost(database: Database) -> None:
+    assert await database.save([what_was_heard(5, "Answer")]) == Counter(saved=1, erased=0)
+    assert await rows(database, turns) == []
+    assert len(await rows(database, calls)) == 1
+
+
 @pytest.mark.parametrize("kind", range(4))
 async def test_each_note_can_stand_alone(database: Database, kind: int) -> None:
     head = a_head(session_id="s1", agent_id="orders", level="text", replica="b")

@@ -1,5 +1,7 @@
 """Notes as statements: upserts that may come twice, late, or out of order.
 
+Only what was heard of a turn must not come before the turn; the spool keeps the order.
+
 SQLAlchemy writes the SQL, once for each kind of database; the drivers run it, because going through
 SQLAlchemy for each batch would cost the event loop, where calls are, several times as much.
 """
@@ -11,7 +13,7 @@ from importlib import import_module
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import JSON, Table
+from sqlalchemy import JSON, Table, bindparam, update
 
 from bridge.store.database.tables import calls, frames, tool_runs, turns
 from bridge.store.errors import NotesRefused
@@ -26,10 +28,12 @@ _TABLES: Final[dict[Kind, tuple[Table, str]]] = {
     "call": (calls, "seq"),
     "tally": (calls, "tally_seq"),
     "turn": (turns, "seq"),
+    "heard": (turns, "seq"),
     "tool": (tool_runs, "seq"),
     "frames": (frames, "seq"),
 }
 """Of each kind of note: its table, and the column of its `seq`."""
+_HEARD: Final = ("seq", "heard", "heard_chars")
 _DRIVERS: Final = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}
 
 
@@ -40,13 +44,19 @@ def _columns(kind: Kind) -> tuple[str, ...]:
             return tuple(name for name in names if name not in _GOES)
         case "tally":
             return (*_HEAD, *_GOES)
+        case "heard":
+            return (*_HEARD, "call_id", "number", "until")
         case _:
             return names
 
 
 _COLUMNS: Final = {kind: _columns(kind) for kind in _TABLES}
 _JSON: Final = {
-    kind: [column.name for column in table.c if isinstance(column.type, JSON)]
+    kind: [
+        column.name
+        for column in table.c
+        if isinstance(column.type, JSON) and column.name in _COLUMNS[kind]
+    ]
     for kind, (table, _) in _TABLES.items()
 }
 
@@ -96,7 +106,8 @@ def plan(notes: Iterable[Note], dialect: str) -> Plan:
     ]
     for kind in _TABLES:
         rows = [(note.head.id, _values(note)) for note in newest if note.kind == kind]
-        steps.append(Step(_upsert(dialect, kind), rows))
+        sql = _hearing(dialect) if kind == "heard" else _upsert(dialect, kind)
+        steps.append(Step(sql, rows))
     return Plan(list(heads), [step for step in steps if step.rows])
 
 
@@ -116,7 +127,7 @@ def _newest(notes: Iterable[Note]) -> list[Note]:
 def _place(note: Note) -> Any:
     """Which row of its call a note is about."""
     match note.kind:
-        case "turn":
+        case "turn" | "heard":
             return note.row.get("number")
         case "tool":
             return note.row.get("id")
@@ -132,7 +143,7 @@ def _values(note: Note) -> tuple[Any, ...]:
     if table is calls:
         found = {name: getattr(note.head, name) for name in _HEAD}
     found |= note.row
-    found[seq] = note.seq
+    found[seq] = found["until"] = note.seq
     try:
         for name in _JSON[note.kind]:
             if found.get(name) is not None:
@@ -166,13 +177,25 @@ def _upsert(dialect: str, kind: Kind) -> str:
     return _sql(insert, dialect, _COLUMNS[kind])
 
 
+@cache
+def _hearing(dialect: str) -> str:
+    """What adds to a turn what was heard of it."""
+    change = (
+        update(turns)
+        .where(turns.c.call_id == bindparam("call"), turns.c.number == bindparam("turn"))
+        .where(turns.c.seq <= bindparam("until"))
+    )
+    return _sql(change, dialect, _HEARD, ("call", "turn", "until"))
+
+
 def _insert(dialect: str, table: Table) -> Any:
     return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
-def _sql(insert: Any, dialect: str, columns: tuple[str, ...]) -> str:
+def _sql(change: Any, dialect: str, columns: tuple[str, ...], others: tuple[str, ...] = ()) -> str:
+    """The statement; it takes values for these columns, and others, in this order."""
     writer = import_module(f"sqlalchemy.dialects.{dialect}.{_DRIVERS[dialect]}").dialect()
-    compiled = insert.compile(dialect=writer, column_keys=list(columns))
-    if tuple(compiled.positiontup) != columns:
+    compiled = change.compile(dialect=writer, column_keys=list(columns))
+    if tuple(compiled.positiontup) != (*columns, *others):
         raise AssertionError("SQLAlchemy asks for the values in another order")
     return str(compiled)

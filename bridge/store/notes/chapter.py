@@ -142,7 +142,7 @@ class Chapter:
             case TurnHeard():
                 if turn is not None and turn.heard != event:
                     turn.heard = event
-                    self._keep_turn(turn)
+                    self._keep_heard(turn)
 
     def _end_turn(self, event: TurnEnded, now: float, *, certain: bool) -> None:
         turn = self._turns.get(event.turn)
@@ -161,8 +161,17 @@ class Chapter:
         """Keep the row of a turn, once it has ended, and what changes with it."""
         if turn.end is not None:
             self._keep("turn", turn.row(self._start, words=self._words))
-            if self._tally.count(turn, new=new):
-                self._keep_tally()
+            self._count(turn, new=new)
+
+    def _keep_heard(self, turn: TurnRow) -> None:
+        """Keep what was heard of a turn; until it has ended, that is kept with its row."""
+        if turn.end is not None:
+            self._keep("heard", turn.heard_row(words=self._words))
+            self._count(turn, new=False)
+
+    def _count(self, turn: TurnRow, *, new: bool) -> None:
+        if self._tally.count(turn, new=new):
+            self._keep_tally()
 
     def _forget_turns(self) -> None:
         """Forget the turns that nothing more is told of."""

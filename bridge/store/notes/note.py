@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-Kind = Literal["call", "tally", "turn", "tool", "frames"]
-"""`call` and `tally` are two halves of a row of `calls`: what `start_call` said, how it goes."""
+Kind = Literal["call", "tally", "turn", "heard", "tool", "frames"]
+"""`call` and `tally` are two halves of a row of `calls`: what `start_call` said, how it goes.
+`heard` is what Millis tells of a turn that has been noted: it comes a while after that, and to note
+the whole turn again would cost as much again."""
 
-KINDS: Final = ("call", "tally", "turn", "tool", "frames")
+KINDS: Final = ("call", "tally", "turn", "heard", "tool", "frames")
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,5 +91,7 @@ class Notebook:
     def _keep(self, note: Note) -> None:
         if note.kind == "turn":
             self._turns[note.row["number"]] = note.row
+        elif note.kind == "heard":
+            self._turns[note.row["number"]] |= note.row
         elif note.kind == "tool":
             self._tools[note.row["id"]] = note.row

@@ -105,10 +105,9 @@ class TurnRow:
 
     def row(self, start: float, *, words: bool) -> dict[str, Any]:
         """The columns. `start`: when the call began; `words`: whether any are kept."""
-        began, end, heard = self.began, self.end, self.heard
+        began, end = self.began, self.end
         assert end is not None  # noqa: S101 - a row is made of a turn that has ended
         return {
-            "number": began.turn,
             "stream_id": str(began.stream_id),
             "at_ms": milliseconds(self.at - start),
             "place": began.place,
@@ -116,8 +115,6 @@ class TurnRow:
             "asked": text(began.asked) if words else None,
             "said": text(end.said) if words else None,
             "said_chars": len(end.said),
-            "heard": text_or_none(heard.heard) if words and heard is not None else None,
-            "heard_chars": count_or_none(heard.chars) if heard is not None else None,
             "outcome": end.outcome,
             "failure": end.failure and text(end.failure[:32]),
             "model": self._model,
@@ -128,6 +125,16 @@ class TurnRow:
             "first_frame_ms": milliseconds_or_none(end.first_frame),
             "last_frame_ms": milliseconds_or_none(end.last_frame),
             "tools_ms": milliseconds(self._in_tools),
+            **self.heard_row(words=words),
+        }
+
+    def heard_row(self, *, words: bool) -> dict[str, Any]:
+        """The columns that tell what was heard of it, and which turn it is."""
+        heard = self.heard
+        return {
+            "number": self.began.turn,
+            "heard": text_or_none(heard.heard) if words and heard is not None else None,
+            "heard_chars": count_or_none(heard.chars) if heard is not None else None,
         }
 
     def _pause(self, now: float) -> None:

@@ -21,7 +21,7 @@ SEGMENT: Final = 1024 * 1024
 """Bytes of a file at most, unless one note is larger."""
 HELD: Final = 8 * 1024 * 1024
 """Bytes in memory at most, while the disk takes nothing."""
-REMEMBERED: Final = 512 * 1024
+REMEMBERED: Final = 2 * 1024 * 1024
 """Bytes of the newest notes that need not be read again; in memory they are a few times as many."""
 _EARLY: Final = 1024 * 1024
 """Bytes in memory that are flushed though nobody has asked for it."""
