@@ -25,6 +25,8 @@ from bridge.store.database.tables import metadata
 
 DEFAULT: Final = "postgresql+asyncpg://postgres@127.0.0.1:5432/test"
 TABLES: Final = tuple(metadata.tables)
+REACHABLE: Final = "/tmp"  # noqa: S108 - it makes a folder there that nobody else can enter
+"""Where a server keeps its files: it may run as another user, whom TMPDIR may be closed to."""
 _numbers = count(1)
 
 
@@ -177,7 +179,7 @@ class OwnPostgres:
         program = str(found[-1]) if found else shutil.which("initdb")
         if program is None:
             do_without("no initdb: PostgreSQL is not installed")
-        with tempfile.TemporaryDirectory(prefix="bridge-postgres-") as folder:
+        with tempfile.TemporaryDirectory(prefix="bridge-postgres-", dir=REACHABLE) as folder:
             server = cls(Path(folder), Path(program).parent)
             server._initialise()
             try:
