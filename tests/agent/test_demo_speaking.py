@@ -179,6 +179,19 @@ def test_the_results_of_this_turn_are_spoken_and_older_ones_are_not() -> None:
     assert spoken(*talk) == "Here is what I found: one o'clock."
 
 
+@pytest.mark.parametrize(
+    ("tool", "said"),
+    [
+        ("end_call", "Goodbye, and thanks for calling."),
+        ("transfer_call", "I'm putting you through."),
+    ],
+)
+def test_what_a_tool_tells_the_model_to_do_is_not_read_to_the_caller(tool: str, said: str) -> None:
+    call = {"name": tool, "args": {}, "id": "a"}
+    talk = (HumanMessage("bye"), AIMessage("", tool_calls=[call]))
+    assert spoken(*talk, ToolMessage("Say a few words.", name=tool, tool_call_id="a")) == said
+
+
 def test_silence_in_a_conversation_is_not_heard_as_a_question() -> None:
     talk = [HumanMessage("hi"), AIMessage("Hello, a demo here."), HumanMessage("  ")]
 

@@ -3,20 +3,29 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
+from bridge.agent.callcontrol import END_CALL, TRANSFER_CALL
 from bridge.agent.demo.agreeing import agreed_to
 from bridge.agent.demo.planning import Exchange, open_question, settle
 from bridge.agent.demo.results import Result, speak_results
 from bridge.agent.demo.schema import ToolSpec
-from bridge.agent.demo.smalltalk import GREETING, INTRODUCTION, asks_for_greeting, small_talk
+from bridge.agent.demo.smalltalk import (
+    FAREWELL,
+    GREETING,
+    INTRODUCTION,
+    asks_for_greeting,
+    small_talk,
+)
 from bridge.agent.demo.words import clean, words
 
 _LONGEST_LINE = 1000
 """Characters of a line that are read; its end, where the request usually is."""
 _LONGEST_RESULT = 60_000
+_LAST_WORDS: Final = {END_CALL: FAREWELL, TRANSFER_CALL: "I'm putting you through."}
+"""What is said after these tools: their results tell the model what to do, not the caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,8 @@ def answer(
     """
     talk = [message for message in messages if not isinstance(message, SystemMessage)]
     if results := _results(talk):
-        return Answer(_introduced(talk, speak_results(results)))
+        last_words = _LAST_WORDS.get(talk[-1].name or "")
+        return Answer(last_words or _introduced(talk, speak_results(results)))
     *past, last = _exchanges(talk) or [Exchange("")]
     begun = any(exchange.reply for exchange in past)
     if not begun and asks_for_greeting(last.said):

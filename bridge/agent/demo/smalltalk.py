@@ -9,6 +9,7 @@ from bridge.agent.demo.words import plain, words
 
 INTRODUCTION = "This is the built-in demo model."
 GREETING = "Hello! This is the built-in demo model of millis-bridge. What can I do for you?"
+FAREWELL = "Goodbye, and thanks for calling."
 NOTHING_HEARD = "Sorry, I did not catch that."
 
 _IDENTITY = "I'm the built-in demo model of millis-bridge, not a real language model."
@@ -33,7 +34,7 @@ _LONG = re.compile(
 )
 _SHORT = (
     (re.compile(r"\b(?:can|do) you hear me\b|\bare you there\b"), "Yes, I can hear you."),
-    (re.compile(r"\b(?:bye|goodbye|good night|see you)\b"), "Goodbye, and thanks for calling."),
+    (re.compile(r"\b(?:bye|goodbye|good night|see you)\b"), FAREWELL),
     (re.compile(r"\bthank(?:s| you)\b"), "You're welcome."),
     (
         re.compile(r"\bhow are you\b|\bhow s it going\b"),
