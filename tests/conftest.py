@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import Phase, settings
 
 from bridge.logs import configure_logs
 from tests.fake_anthropic.client import FakeAnthropic
@@ -14,6 +15,11 @@ from tests.fake_openai.client import FakeOpenAI, running
 from tests.wires import WIRES, ModelWire
 
 configure_logs("debug", "json")  # every log line is made; pytest shows those of a failed test
+
+# Hypothesis explains a failure by tracing every line; CPython 3.11, when another thread wants to
+# run, now and then loops for ever on entering a traced function.
+settings.register_profile("untraced", phases=set(Phase) - {Phase.explain})
+settings.load_profile("untraced")
 
 
 @pytest.fixture(autouse=True)
