@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import httpx
+import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.session import MessageHandlerFnT
@@ -27,6 +28,8 @@ from pydantic import BaseModel
 
 from bridge import __version__
 from bridge.plugins.mcp.offer import ServerSetup
+
+log = structlog.get_logger(__name__)
 
 FAREWELL: Final = 0.5
 """Seconds that telling the server of a cancelled request may take."""
@@ -89,8 +92,8 @@ class Session(ClientSession):
         try:
             async with asyncio.timeout(FAREWELL):
                 await self.send_notification(ClientNotification(note))
-        except Exception:  # noqa: BLE001, S110 - the connection may be gone: then nothing is to tell
-            pass
+        except Exception as error:  # noqa: BLE001 - the connection may be gone, in many ways
+            log.debug("an MCP server is not told of a cancel", error=type(error).__name__)
 
 
 @asynccontextmanager
