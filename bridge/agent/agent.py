@@ -21,6 +21,7 @@ from bridge.agent.modelcalls import ModelCalls, NamedModel
 from bridge.agent.policy import policy_of
 from bridge.agent.reply import Limits, Reply
 from bridge.agent.toolcalls import ToolCalls
+from bridge.agent.tracing import keep_in_task
 from bridge.call.events import CallData
 from bridge.call.history import Item, ToolExchange
 from bridge.call.ports import Brief, Voice
@@ -52,6 +53,7 @@ class LangChainAgent:
         overrides: Mapping[str, Mapping[str, Any]] = NO_OVERRIDES,
         middleware: Sequence[AgentMiddleware[Any, Any, Any]] = (),
     ) -> None:
+        keep_in_task()
         policies = {tool.name: policy_of(tool, overrides.get(tool.name)) for tool in tools}
         self._prompts = prompts
         self.limits = limits
@@ -72,7 +74,7 @@ class LangChainAgent:
             AgentError: there is no answer, or only a part of one.
         """
         reply = Reply(brief, voice, self.limits)
-        messages = [self._system(brief), *_messages(brief.history)]
+        messages = [self._system(brief), *_messages(brief)]
         try:
             await self._graph.ainvoke({"messages": messages}, self._config, context=reply)
         except BridgeError:
@@ -85,13 +87,27 @@ class LangChainAgent:
         return SystemMessage(content=self._prompts().system(brief.call, now, brief.memory))
 
 
-def _messages(history: Sequence[Item]) -> list[AnyMessage]:
-    if not history:
+def _messages(brief: Brief) -> list[AnyMessage]:
+    if not brief.history:
         return [HumanMessage(content=OPENING)]
-    messages: list[AnyMessage] = []
-    for item in history:
-        messages.extend(_exchange(item) if isinstance(item, ToolExchange) else _line(item))
-    return messages
+    written: list[_Written] = []
+    before: list[_Written] = brief.kept.get(_KEPT, [])
+    for place, item in enumerate(brief.history):
+        old = before[place] if place < len(before) else None
+        written.append(old if old is not None and old[0] == item else (item, _written(item)))
+    brief.kept[_KEPT] = written
+    return [message for _, messages in written for message in messages]
+
+
+_Written = tuple[Item, list[AnyMessage]]
+_KEPT = "messages"
+"""The history of the turn before: making a message costs as much as sending ten of its words, and
+most lines of a call are the same again. Each keeps its place, for LangGraph tells messages apart
+by an identity it gives them once."""
+
+
+def _written(item: Item) -> list[AnyMessage]:
+    return _exchange(item) if isinstance(item, ToolExchange) else _line(item)
 
 
 def _line(line: Utterance) -> list[AnyMessage]:

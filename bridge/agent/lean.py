@@ -1,23 +1,27 @@
 """`ChatOpenAI`, reading its stream with aiohttp and orjson: a tenth of the CPU time per token."""
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, cast
 
 import httpx2
 import openai
-import orjson
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
-from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.language_models.chat_models import generate_from_stream
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI
-from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator
 
-from bridge.agent.lean_chunks import AnswerReader
+from bridge.agent.lean_chunks import AnswerReader, text_chunk
 from bridge.agent.lean_errors import raise_as_langchain
 from bridge.agent.lean_http import Upstream
+from bridge.agent.lean_request import Described, Tool, encoded, wire_messages
+from bridge.agent.message import Listener, listening
 
 GRACE = 1.0
 """Seconds a server may take for usage and `[DONE]`, once it has given a finish reason."""
@@ -52,6 +56,7 @@ class LeanChatOpenAI(ChatOpenAI):
     stream_chunk_timeout: float | None = None
 
     _upstream: Upstream | None = PrivateAttr(default=None)
+    _described: Described = PrivateAttr(default_factory=Described)
 
     @field_validator("max_retries")
     @classmethod
@@ -68,6 +73,51 @@ class LeanChatOpenAI(ChatOpenAI):
         if self._upstream is not None:
             await self._upstream.aclose()
 
+    def _should_stream(
+        self,
+        *,
+        async_api: bool,
+        run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> bool:
+        handlers = run_manager.handlers if run_manager else []
+        if (
+            async_api
+            and listening.get() is not None
+            and all(isinstance(handler, Listener) for handler in handlers)
+            and self._is_lean(kwargs)
+        ):
+            return False  # `_agenerate` tells whoever listens, without an object for every token
+        return super()._should_stream(async_api=async_api, run_manager=run_manager, **kwargs)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        message = listening.get()
+        if message is None or not self._is_lean(kwargs):
+            return await super()._agenerate(messages, stop, run_manager, **kwargs)
+        words: list[str] = []
+        chunks: list[ChatGenerationChunk] = []
+        async with aclosing(self._answer(self._body(messages, stop, **kwargs))) as answer:
+            async for piece in answer:
+                if isinstance(piece, str):
+                    words.append(piece)
+                    await message.hear_words(piece)
+                    continue
+                if words:
+                    chunks.append(text_chunk("".join(words), self.output_version))
+                    words = []
+                chunks.append(piece)
+                await message.hear(piece.message)
+        if words:
+            chunks.append(text_chunk("".join(words), self.output_version))
+        last = AIMessageChunk(content="", chunk_position="last")
+        return generate_from_stream(iter((*chunks, ChatGenerationChunk(message=last))))
+
     async def _astream(
         self,
         messages: list[BaseMessage],
@@ -79,7 +129,7 @@ class LeanChatOpenAI(ChatOpenAI):
     ) -> AsyncIterator[ChatGenerationChunk]:
         if self._is_lean(kwargs):
             body = self._body(messages, stop, stream_usage=stream_usage, **kwargs)
-            chunks = self._answer(body)
+            chunks = self._chunks(body)
         else:
             chunks = super()._astream(
                 messages, stop, run_manager, stream_usage=stream_usage, **kwargs
@@ -91,6 +141,14 @@ class LeanChatOpenAI(ChatOpenAI):
                     logprobs = (chunk.generation_info or {}).get("logprobs")
                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk, logprobs=logprobs)
                 yield chunk
+
+    def bind_tools(
+        self, tools: Sequence[Tool], **kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind tools, of which each is described once, and not for every request."""
+        if kwargs.get("strict") is not None or kwargs.get("response_format"):
+            return super().bind_tools(tools, **kwargs)
+        return super().bind_tools([self._described.of(tool) for tool in tools], **kwargs)
 
     def _is_lean(self, kwargs: dict[str, Any]) -> bool:
         asked = {**self.model_kwargs, **kwargs}
@@ -120,55 +178,48 @@ class LeanChatOpenAI(ChatOpenAI):
         messages: list[BaseMessage],
         stop: list[str] | None,
         *,
-        stream_usage: bool | None,
+        stream_usage: bool | None = None,
         **kwargs: Any,
     ) -> bytes:
         kwargs["stream"] = True
         if self._should_stream_usage(stream_usage, **kwargs):
             kwargs["stream_options"] = {"include_usage": True}
-        payload = self._get_request_payload(messages, stop=stop, **kwargs)
+        convert = partial(self._get_request_payload, stop=stop, **kwargs)
+        payload = wire_messages(messages, convert)
         payload.update(payload.pop("extra_body", None) or {})
-        return _encoded(payload)
+        return encoded(payload)
 
-    async def _answer(self, body: bytes) -> AsyncIterator[ChatGenerationChunk]:
+    async def _chunks(self, body: bytes) -> AsyncIterator[ChatGenerationChunk]:
+        async with aclosing(self._answer(body)) as answer:
+            async for piece in answer:
+                if isinstance(piece, str):
+                    yield text_chunk(piece, self.output_version)
+                else:
+                    yield piece
+
+    async def _answer(self, body: bytes) -> AsyncGenerator[str | ChatGenerationChunk]:
         server = self._server()
         answer = AnswerReader(
             lambda chunk: self._convert_chunk_to_generation_chunk(chunk, AIMessageChunk, None),
             request=server.request,
-            output_version=self.output_version,
         )
         try:
             incoming = await server.open(body)
             try:
                 while not (answer.finished or answer.done) and (data := await incoming.read()):
-                    for chunk in answer.feed(data):
-                        yield chunk
+                    for piece in answer.feed(data):
+                        yield piece
                 if not answer.finished:
                     raise openai.APIConnectionError(
                         message="The stream ended without a finish reason.", request=server.request
                     )
                 until = asyncio.get_running_loop().time() + GRACE
                 while not answer.done and (data := await incoming.read_until(until)):
-                    for chunk in answer.feed(data):
-                        yield chunk
+                    for piece in answer.feed(data):
+                        yield piece
                 if answer.done:
                     await incoming.finish()
             finally:
                 incoming.close()  # at once: an interrupted answer must not go on being written
         except openai.APIError as error:
             raise_as_langchain(error)
-
-
-def _encoded(payload: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(payload, default=_plain, option=orjson.OPT_NON_STR_KEYS)
-    except TypeError:  # a lone surrogate, or a number beyond 64 bits
-        text = json.dumps(payload, default=_plain, ensure_ascii=False)
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
-
-
-def _plain(value: Any) -> Any:
-    """Encode what the SDK also encodes: pydantic models among the arguments."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(exclude_unset=True, mode="json", by_alias=True)
-    raise TypeError(f"a request cannot hold a {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""An answer's bytes in, LangChain chunks out. Pure."""
+"""An answer's bytes in, its words and LangChain's chunks out. Pure."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,27 +21,22 @@ _MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)
 
 
 class AnswerReader:
-    """One answer. Deltas of nothing but text take a short way: those of one read become one chunk.
+    """One answer. Deltas of nothing but text take a short way: those of one read become one string.
 
     Everything else goes through `convert`, which is stock's own conversion.
     """
 
-    def __init__(
-        self, convert: Convert, *, request: httpx2.Request, output_version: str | None
-    ) -> None:
+    def __init__(self, convert: Convert, *, request: httpx2.Request) -> None:
         self.finished = False
         """A finish reason has come: the answer is whole, though its usage may follow."""
         self.done = False
         """`[DONE]` has come: nothing after it counts."""
         self._convert = convert
         self._request = request
-        self._metadata = {"model_provider": "openai"}
-        if output_version == "v1":
-            self._metadata["output_version"] = "v1"
         self._events = EventReader()
 
-    def feed(self, data: bytes) -> Iterator[ChatGenerationChunk]:
-        """Yield the chunks that these bytes complete. Run it to its end.
+    def feed(self, data: bytes) -> Iterator[str | ChatGenerationChunk]:
+        """Yield the words and the chunks that these bytes complete. Run it to its end.
 
         Raises:
             openai.APIError: an error event, or bytes that are no answer; what came before it was
@@ -54,19 +49,19 @@ class AnswerReader:
                     words.append(text)
                     continue
                 if words:
-                    yield self._text_chunk(words)
+                    yield "".join(words)
                     words = []
                 if (converted := self._converted(chunk)) is not None:
                     yield converted
         except openai.APIError:
             if words:
-                yield self._text_chunk(words)
+                yield "".join(words)
             if not self.finished:
                 raise
             self.done = True
             return
         if words:
-            yield self._text_chunk(words)
+            yield "".join(words)
 
     def _parsed(self, data: bytes) -> Iterator[dict[str, Any]]:
         try:
@@ -120,10 +115,15 @@ class AnswerReader:
         except _MISSHAPEN as error:
             raise self._unreadable("an event of the stream is not a completion chunk") from error
 
-    def _text_chunk(self, words: list[str]) -> ChatGenerationChunk:
-        # The constructors on purpose: pydantic's model_construct takes thirty times as long here.
-        message = AIMessageChunk(content="".join(words), response_metadata={**self._metadata})
-        return ChatGenerationChunk(message=message)
-
     def _unreadable(self, why: str) -> UnreadableStreamError:
         return UnreadableStreamError(why, self._request, body=None)
+
+
+def text_chunk(words: str, output_version: str | None) -> ChatGenerationChunk:
+    """Make the chunk that stock would make of a delta with nothing but these words."""
+    metadata = {"model_provider": "openai"}
+    if output_version == "v1":
+        metadata["output_version"] = "v1"
+    # The constructors on purpose: pydantic's model_construct takes thirty times as long here.
+    message = AIMessageChunk(content=words, response_metadata=metadata)
+    return ChatGenerationChunk(message=message)

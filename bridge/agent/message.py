@@ -52,6 +52,9 @@ class Listener(AsyncCallbackHandler):
         else:
             await message.hear(AIMessageChunk(content=cast("str", token)))
 
+    async def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+        """Pass over it; without this method LangChain writes the whole history as a text."""
+
     def tap_output_aiter(self, run_id: Any, output: Any) -> Any:
         """Leave the stream alone."""
         return output
@@ -73,25 +76,38 @@ class ModelMessage:
         self._first: float | None = None
         """Seconds from asking to the first token."""
         self._token_timeout = reply.limits.token_timeout
+        self._alive_until = 0.0
+        """Until then a token need not move the clock: each move costs as much as the token."""
         self._text = ""
         self._may_repeat = bool(reply.messages_spoken)
         self._requests = ToolRequests()
         self.streams: list[AsyncGenerator[ChatGenerationChunk]] = []
         """What the model's answer is read from."""
 
+    async def hear_words(self, text: str) -> None:
+        """Take in some of the model's words, and speak them at once."""
+        self._is_alive()
+        if text:
+            await self._speak(text)
+
     async def hear(self, message: BaseMessage | BaseMessageChunk) -> None:
         """Take in one chunk, and speak its text at once."""
-        time = self._time()
-        self._clock.reschedule(time + self._token_timeout)
-        if self._first is None:
-            self._first = time - self._asked
-            self._reply.voice.model_began()
+        self._is_alive()
         if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
             self._requests.hear(message.tool_call_chunks)
         content = message.content
         text = content if isinstance(content, str) else str(message.text)
         if text:
             await self._speak(text)
+
+    def _is_alive(self) -> None:
+        time = self._time()
+        if time >= self._alive_until:
+            self._alive_until = time + self._token_timeout / 20
+            self._clock.reschedule(self._alive_until + self._token_timeout)
+        if self._first is None:
+            self._first = time - self._asked
+            self._reply.voice.model_began()
 
     async def complete(self, message: AIMessage) -> AIMessage:
         """Speak what is left to speak; return the message with its tool calls checked.

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from bridge.call.account import Account, ToldLine
 from bridge.call.ahead import Drafts
@@ -68,6 +69,8 @@ class Call:
             remembered=lambda memory: self._account.tell(Remembered(memory.session_id)),
         )
         self._gave_way = False
+        self._kept: dict[str, Any] = {}
+        """What the agent keeps of the conversation from reply to reply."""
         self._fillers = Fillers(lambda: self._setup.prompts().lines("fillers", self.data))
         self._farewells = Farewells(self._line, setup.goodbye_timeout)
         self._quiet = Quiet(
@@ -180,6 +183,7 @@ class Call:
         self._account = Account(self._setup.record(), self._setup.observe, self.data)
         self._newest = self._turn = None
         self._lost = frozenset()
+        self._kept = {}
         self._take_ledger(Ledger())
 
     def _take_ledger(self, ledger: Ledger) -> None:
@@ -288,7 +292,7 @@ class Call:
             await voice.announce(self._setup.prompts().greeting(self.data))
         else:
             memory = await self._recall.memory()
-            await self._setup.agent().reply(Brief(self.data, (), memory), voice)
+            await self._setup.agent().reply(Brief(self.data, (), memory, self._kept), voice)
 
     def _reply_to(self, transcript: tuple[Utterance, ...]) -> Reply:
         if not transcript or transcript[-1].role != "user":
@@ -303,7 +307,7 @@ class Call:
         if not set(earlier) <= set(before):  # they were found just now
             before = (*earlier, *before)
         items = trimmed(history(transcript, before), self._setup.history_tokens)
-        await self._setup.agent().reply(Brief(self.data, items, memory), voice)
+        await self._setup.agent().reply(Brief(self.data, items, memory, self._kept), voice)
 
     def _speak(
         self,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from bridge.call.events import CallData, ModelAnswered
@@ -23,6 +23,8 @@ class Brief:
     """Oldest first, with the deeds in their places; empty for the opening of the call."""
     memory: str = ""
     """What was said and done in an earlier call: JSON, and hostile data. Empty for none."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """The agent's own, to find again in the next reply of the same call."""
 
 
 @dataclass(frozen=True, slots=True)

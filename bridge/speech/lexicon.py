@@ -1,5 +1,6 @@
 """How words are pronounced: the table in `prompts/lexicon.toml`."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +26,7 @@ def is_exact(key: str) -> bool:
 class Lexicon:
     """Words and what is said for them. Immutable; shared by all calls."""
 
-    __slots__ = ("_any_case", "_exact", "beginnings", "initials", "lengths")
+    __slots__ = ("_any_case", "_exact", "beginnings", "initial", "lengths", "shortest")
 
     def __init__(self, words: Mapping[str, str] | None = None) -> None:
         words = words or {}
@@ -34,8 +35,11 @@ class Lexicon:
         keys = {fold(key) for key in words}
         self.beginnings = frozenset(key[:end] for key in keys for end in range(1, len(key) + 1))
         """Every beginning of every key, the whole keys included, in lower case."""
-        self.initials = frozenset(key[0] for key in keys)
+        letters = "".join(sorted({key[0] for key in keys}))
+        self.initial = re.compile(f"[{re.escape(letters)}]" if letters else r"(?!)")
+        """A character that a key begins with, in lower case."""
         self.lengths = tuple(sorted({len(key) for key in keys}, reverse=True))
+        self.shortest = min(self.lengths, default=0)
 
     def __bool__(self) -> bool:
         return bool(self.lengths)

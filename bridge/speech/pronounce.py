@@ -37,9 +37,10 @@ class Pronouncer:
         lexicon, folded = self._lexicon, fold(text)
         said: list[str] = []
         done = at = 0
-        while at < len(text):
+        while initial := lexicon.initial.search(folded, at):
+            at = initial.start()
             before = text[at - 1] if at else self._before
-            if folded[at] not in lexicon.initials or _joins(before, text[at]):
+            if _joins(before, text[at]):
                 at += 1
                 continue
             may_go_on = not final and len(text) - at <= lexicon.lengths[0]
@@ -50,6 +51,8 @@ class Pronouncer:
                 said += (text[done:at], lexicon.find(text[at : at + length]) or "")
                 done = at + length
             at += length or 1
+        else:
+            at = len(text)
         said.append(text[done:at])
         if at:
             self._before = text[at - 1]
@@ -58,6 +61,8 @@ class Pronouncer:
 
     def _key_length(self, text: str, at: int) -> int:
         """The length of the longest key that stands here as a whole word; 0 for none."""
+        if fold(text[at : at + self._lexicon.shortest]) not in self._lexicon.beginnings:
+            return 0
         for length in self._lexicon.lengths:
             end = at + length
             if end > len(text) or self._lexicon.find(text[at:end]) is None:

@@ -80,7 +80,7 @@ class Puppet:
         await voice.say("That is it.")
 
     def check(self, brief: Brief) -> None:
-        told = check([SystemMessage("s"), *_messages(brief.history)])
+        told = check([SystemMessage("s"), *_messages(brief)])
         assert told == self.done, "each deed stands there exactly once, in order"
 
     def start_tool(self) -> None:

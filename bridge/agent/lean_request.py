@@ -1,0 +1,85 @@
+"""The body of a request: plain messages and tools written here, all else as stock writes it."""
+
+import json
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import BaseModel
+
+_ROLES: dict[type[BaseMessage], str] = {HumanMessage: "user", AIMessage: "assistant"}
+
+
+def wire_messages(
+    messages: Sequence[BaseMessage], convert: Callable[[Sequence[BaseMessage]], dict[str, Any]]
+) -> dict[str, Any]:
+    """Write a whole payload. `convert` is stock's way, which walks an answer letter by letter."""
+    plain = [_plain_message(message) for message in messages]
+    odd = [message for message, written in zip(messages, plain, strict=True) if not written]
+    payload = convert(odd)
+    converted = iter(payload["messages"])
+    payload["messages"] = [written or next(converted) for written in plain]
+    return payload
+
+
+def _plain_message(message: BaseMessage) -> dict[str, Any] | None:
+    """A message that is nothing but text, as stock would write it; None for any other."""
+    content = message.content
+    if not isinstance(content, str) or message.name or message.additional_kwargs:
+        return None
+    if role := _ROLES.get(type(message)):
+        if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
+            return None
+        return {"content": content, "role": role}
+    if type(message) is ToolMessage:
+        return {"content": content, "role": "tool", "tool_call_id": message.tool_call_id}
+    return None
+
+
+def encoded(payload: dict[str, Any]) -> bytes:
+    """Write a payload as JSON.
+
+    Raises:
+        TypeError: it holds what JSON cannot.
+    """
+    try:
+        return orjson.dumps(payload, default=_as_data, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # a lone surrogate, or a number beyond 64 bits
+        text = json.dumps(payload, default=_as_data, ensure_ascii=False)
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def _as_data(value: Any) -> Any:
+    """Encode what the SDK also encodes: pydantic models among the arguments."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(exclude_unset=True, mode="json", by_alias=True)
+    raise TypeError(f"a request cannot hold a {type(value).__name__}")
+
+
+Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
+
+
+class Described:
+    """Tools as OpenAI is told of them. A tool is described once, as long as it lives."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[weakref.ref[BaseTool], dict[str, Any]]] = {}
+
+    def of(self, tool: Tool) -> Tool:
+        """The description of a plain tool; any other is left to stock."""
+        if not isinstance(tool, BaseTool) or tool.extras:
+            return tool
+        place = id(tool)
+        known = self._known.get(place)
+        if known is not None and known[0]() is tool:
+            return known[1]
+        written = convert_to_openai_tool(tool)
+        if written["type"] != "function":
+            return tool
+        gone = weakref.ref(tool, lambda _: self._known.pop(place, None))
+        self._known[place] = (gone, written)
+        return written
