@@ -45,6 +45,7 @@ $(BIN)/python:
 # The stamps are empty files: an environment is as new as the pyproject.toml it was made from.
 $(VENV)/.run: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@$(BIN)/python -m compileall -q bridge
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
