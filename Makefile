@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check bench soak clean
+.PHONY: help run test check bench bench-peers soak clean
 
 help:
 	@echo "make run    start the bridge on http://127.0.0.1:8080"
 	@echo "make test   run every test"
 	@echo "make check  format check, lint, types, import directions"
 	@echo "make bench  measure the waiting that the bridge adds, and what the record costs"
+	@echo "make bench-peers  install pipecat and livekit-agents beside the bridge, to compare with"
 	@echo "make soak   kill the bridge a hundred times, and look for what was lost"
 	@echo "make clean  remove the virtual environment and caches"
 
@@ -30,12 +31,14 @@ bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/recording.py
 	@$(BIN)/python benchmarks/listing.py
 
+bench-peers: .venv-pipecat/.peer .venv-livekit/.peer
+
 soak: $(VENV)/.dev
 	@BRIDGE_TEST_KILLS=50 $(BIN)/python -X dev -m pytest \
 		tests/store/test_killing_the_bridge.py tests/store/test_dying.py --timeout 1800
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(wildcard .venv-*) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -45,8 +48,19 @@ $(BIN)/python:
 # The stamps are empty files: an environment is as new as the pyproject.toml it was made from.
 $(VENV)/.run: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@$(BIN)/python -m compileall -q bridge
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.run
+
+# A peer's environment holds what its extra names, without the bridge, as the peer's users have it.
+.venv-%/.peer: pyproject.toml
+	$(PYTHON) -m venv .venv-$*
+	$(PYTHON) -c 'import tomllib; \
+		extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+		print(*extras["bench-$*"], sep="\n")' > .venv-$*/requirements.txt
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r .venv-$*/requirements.txt
+	@touch $@

@@ -1,7 +1,10 @@
 """The README is product: its tables and snippets are held against the code."""
 
+import ast
+import inspect
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -20,7 +23,21 @@ DOCS = Path(__file__).parents[1] / "docs"
 CALLS = (DOCS / "calls.md").read_text()
 
 
+def descriptions() -> dict[str, str]:
+    """What stands below each setting. Pydantic could tell, at a cost for every start."""
+    (tree,) = ast.parse(inspect.getsource(Settings)).body
+    assert isinstance(tree, ast.ClassDef)
+    return {
+        setting.target.id: " ".join(text.split())
+        for setting, below in pairwise(tree.body)
+        if isinstance(setting, ast.AnnAssign) and isinstance(setting.target, ast.Name)
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+        if isinstance(text := below.value.value, str)
+    }
+
+
 def settings_table() -> str:
+    told = descriptions()
     rows = ["| variable | default | what it is |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True, validated_data={})
@@ -29,8 +46,7 @@ def settings_table() -> str:
         if isinstance(default, SecretStr):
             default = default.get_secret_value()
         shown = "" if default is None or default == () else f"`{str(default).lower()}`"
-        description = " ".join((field.description or "").split())
-        rows.append(f"| `BRIDGE_{name.upper()}` | {shown} | {description} |")
+        rows.append(f"| `BRIDGE_{name.upper()}` | {shown} | {told[name]} |")
     return "\n".join(rows)
 
 

@@ -10,8 +10,6 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import ValidationError
 
 from bridge.agent.closing import close_when_heard
-from bridge.agent.demo import DemoChatModel
-from bridge.agent.lean import LeanChatOpenAI
 from bridge.agent.message import Listener
 from bridge.agent.modelcalls import NamedModel
 from bridge.errors import SettingsError
@@ -48,8 +46,12 @@ def build_model(name: str, *, temperature: float | None = None) -> NamedModel:
 
 def _chat_model(name: str, options: dict[str, Any]) -> BaseChatModel:
     if name == "demo":
+        from bridge.agent.demo import DemoChatModel  # noqa: PLC0415 - who has a model needs no other
+
         return DemoChatModel()
     if match := _OPENAI.fullmatch(name):
+        from bridge.agent.lean import LeanChatOpenAI  # noqa: PLC0415 - OpenAI's SDK takes 0.5 s
+
         return LeanChatOpenAI(model=match["name"] or match["bare"], **options)
     if (match := _ANTHROPIC.fullmatch(name)) and find_spec("langchain_anthropic"):
         from bridge.agent.claude import PhoneAnthropic  # noqa: PLC0415 - only where installed

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from bridge import __version__
-from bridge.cli import calls, given
+from bridge.cli import calls, given, litter
 from bridge.cli.output import printed
 from bridge.errors import SettingsError
 
@@ -45,10 +45,11 @@ _REPLAY: Final = (
 @app.command()
 def serve(host: Host = None, port: Port = None, model: Model = None) -> None:
     """Start the server that Millis dials."""
-    settings = given.settings(host=host, port=port, model=model)  # first: say what is wrong
-    from bridge.cli.serve import serve
+    with litter.left_alone():
+        settings = given.settings(host=host, port=port, model=model)  # first: say what is wrong
+        from bridge.cli.serve import serve
 
-    serve(settings)
+        serve(settings, litter.settle)
 
 
 @app.command()

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -17,19 +17,20 @@ from bridge.settings import DEFAULT_MODEL, DEMO, Settings
 from bridge.settings.reading import unknown_variables
 
 
-def serve(settings: Settings) -> None:
-    """Serve calls; SIGTERM or Ctrl-C ends it with code 0."""
+def serve(settings: Settings, started: Callable[[], None]) -> None:
+    """Serve calls; SIGTERM or Ctrl-C ends it with code 0. `started` is called once it does."""
     configure_logs(settings.log_level, settings.log_format, settings.secrets)
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, started))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, started: Callable[[], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     async with Bridge(settings) as bridge:
         _welcome(bridge)
+        started()
         await stop.wait()
 
 

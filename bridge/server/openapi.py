@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from bridge import __version__
+from bridge.server.fieldtexts import DescribedSchema, field_texts
 from bridge.server.parameters import Parameter, Parameters
 from bridge.server.problems import TYPE as PROBLEM
 from bridge.server.problems import Problem
@@ -101,7 +102,9 @@ def description(*, needs_token: bool) -> dict[str, Any]:
     models: list[type[BaseModel]] = [Problem]
     models += [operation.answer for operation in _OPERATIONS if operation.answer]
     _, schemas = models_json_schema(
-        [(model, "serialization") for model in models], ref_template=_REFERENCE
+        [(model, "serialization") for model in models],
+        ref_template=_REFERENCE,
+        schema_generator=DescribedSchema,
     )
     return {
         "openapi": "3.1.0",
@@ -130,7 +133,8 @@ def description(*, needs_token: bool) -> dict[str, Any]:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    asked = [_in_query(parameter) for parameter in operation.query.all.values()]
+    texts = field_texts(operation.query.model)
+    asked = [_in_query(one, texts.get(name, "")) for name, one in operation.query.all.items()]
     if "{name}" in operation.path:
         asked.insert(0, _NAME)
     content = {"schema": _reference(operation.answer) if operation.answer else {"type": "object"}}
@@ -154,12 +158,12 @@ _NAME: Final = {
 }
 
 
-def _in_query(parameter: Parameter) -> dict[str, Any]:
+def _in_query(parameter: Parameter, description: str) -> dict[str, Any]:
     return {
         "name": parameter.name,
         "in": "query",
         "required": False,
-        "description": parameter.description,
+        "description": description,
         "schema": parameter.schema,
     }
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final, Generic, TypeVar
 
@@ -25,7 +26,6 @@ class Parameter:
     name: str
     schema: Mapping[str, Any]
     """JSON schema of its value."""
-    description: str
 
     @property
     def must(self) -> str:
@@ -61,12 +61,13 @@ class Parameters(Generic[Query]):
     """What a query may hold."""
 
     def __init__(self, model: type[Query]) -> None:
-        self._model = model
-        self.all: Mapping[str, Parameter] = {
-            name: _parameter(name, schema)
-            for name, schema in model.model_json_schema().get("properties", {}).items()
-        }
-        """By name."""
+        self.model = model
+
+    @cached_property
+    def all(self) -> Mapping[str, Parameter]:
+        """By name; made when they are asked for first."""
+        schemas = self.model.model_json_schema().get("properties", {})
+        return {name: _parameter(name, schema) for name, schema in schemas.items()}
 
     def read(self, query: Mapping[str, str]) -> Query:
         """Read a query.
@@ -87,7 +88,7 @@ class Parameters(Generic[Query]):
                 raise wrong(name, parameter.must)
             found[name] = value
         try:
-            return self._model.model_validate_strings(found)
+            return self.model.model_validate_strings(found)
         except ValidationError as error:
             name = str(error.errors()[0]["loc"][0])
             raise wrong(name, self.all[name].must) from None
@@ -101,7 +102,7 @@ def wrong(name: str, must: str) -> CannotAnswer:
 def _parameter(name: str, schema: Mapping[str, Any]) -> Parameter:
     """A parameter that may be left out, rather than a field that may be null."""
     kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
-    value = {k: v for k, v in kinds[0].items() if k not in {"title", "description", "default"}}
+    value = {k: v for k, v in kinds[0].items() if k not in {"title", "default"}}
     default = schema.get("default")
     told = {} if default is None else {"default": default}
-    return Parameter(name, value | told, schema.get("description", ""))
+    return Parameter(name, value | told)

@@ -16,7 +16,7 @@ TYPE: Final = "application/problem+json"
 class Problem(BaseModel):
     """Why there is no answer (RFC 9457)."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     type: str = "about:blank"
     title: str

@@ -11,9 +11,9 @@ State = Literal["live", "ended", "aborted", "lost"]
 
 
 class Shape(BaseModel):
-    """One thing that is read: frozen, with its fields described by their docstrings."""
+    """One thing that is read: frozen. The strings below its fields describe them to others."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
 
 class CallSummary(Shape):
