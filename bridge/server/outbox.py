@@ -7,7 +7,6 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from bridge.errors import CallClosed
 from bridge.protocol import Outbound, encode
 
-
 _SMALL = 32 * 1024
 """Bytes of a frame that a transport takes without pausing its writer, if it held nothing before."""
 
