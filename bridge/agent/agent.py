@@ -1,11 +1,13 @@
 """LangChain's own agent over one toolbox: compiled once, shared by all calls."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import (
     AIMessage,
     AnyMessage,
@@ -14,9 +16,10 @@ from langchain_core.messages import (
     ToolMessage,
 )
 from langchain_core.messages.tool import tool_call
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableBinding, RunnableConfig
 from langchain_core.tools import BaseTool
 
+from bridge.agent.headstart import CanBegin, ahead
 from bridge.agent.modelcalls import ModelCalls, NamedModel
 from bridge.agent.policy import policy_of
 from bridge.agent.reply import Limits, Reply
@@ -64,6 +67,8 @@ class LangChainAgent:
             middleware=[ToolCalls(policies), *middleware, ModelCalls(chain)],
             context_schema=Reply,
         )
+        self._first = chain[0]
+        self._asked_with = None if middleware else _asked_with(chain[0].chat, tools, limits)
         # The caps in `Limits` end a loop long before; this stops a bug in them.
         self._config: RunnableConfig = {"recursion_limit": 4 * limits.max_model_calls + 4}
 
@@ -76,11 +81,17 @@ class LangChainAgent:
         reply = Reply(brief, voice, self.limits)
         messages = [self._system(brief), *_messages(brief)]
         try:
-            await self._graph.ainvoke({"messages": messages}, self._config, context=reply)
+            async with self._head_start(messages):
+                await self._graph.ainvoke({"messages": messages}, self._config, context=reply)
         except BridgeError:
             raise
         except Exception as error:
             raise AgentError("agent", f"{type(error).__name__}: {error}") from error
+
+    def _head_start(self, messages: Sequence[AnyMessage]) -> AbstractAsyncContextManager[None]:
+        if self._asked_with is None or not self._first.breaker.closed:
+            return nullcontext()
+        return ahead(self._first.chat, messages, self._asked_with)
 
     def _system(self, brief: Brief) -> AnyMessage:
         now = datetime.now().astimezone()
@@ -97,6 +108,17 @@ def _messages(brief: Brief) -> list[AnyMessage]:
         written.append(old if old is not None and old[0] == item else (item, _written(item)))
     brief.kept[_KEPT] = written
     return [message for _, messages in written for message in messages]
+
+
+def _asked_with(
+    chat: BaseChatModel, tools: Sequence[BaseTool], limits: Limits
+) -> dict[str, Any] | None:
+    """What the graph's first model call says beside the messages; None if it cannot be foretold."""
+    if not isinstance(chat, CanBegin) or limits.max_model_calls < 2 or limits.max_tool_calls < 1:
+        return None  # with such limits, the model is told at once that it may use no tools
+    if not tools:
+        return {}
+    return dict(cast("RunnableBinding[Any, Any]", chat.bind_tools(tools)).kwargs)
 
 
 _Written = tuple[Item, list[AnyMessage]]

@@ -17,9 +17,10 @@ from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI
 from pydantic import Field, PrivateAttr, SecretStr, field_validator
 
+from bridge.agent.headstart import HeadStart, taken
 from bridge.agent.lean_chunks import AnswerReader, text_chunk
 from bridge.agent.lean_errors import raise_as_langchain
-from bridge.agent.lean_http import Upstream
+from bridge.agent.lean_http import Body, Upstream
 from bridge.agent.lean_request import Described, Tool, encoded, wire_messages
 from bridge.agent.message import Listener, listening
 
@@ -102,7 +103,7 @@ class LeanChatOpenAI(ChatOpenAI):
             return await super()._agenerate(messages, stop, run_manager, **kwargs)
         words: list[str] = []
         chunks: list[ChatGenerationChunk] = []
-        async with aclosing(self._answer(self._body(messages, stop, **kwargs))) as answer:
+        async with aclosing(self._answer(messages, stop, kwargs)) as answer:
             async for piece in answer:
                 if isinstance(piece, str):
                     words.append(piece)
@@ -123,17 +124,12 @@ class LeanChatOpenAI(ChatOpenAI):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        *,
-        stream_usage: bool | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         if self._is_lean(kwargs):
-            body = self._body(messages, stop, stream_usage=stream_usage, **kwargs)
-            chunks = self._chunks(body)
+            chunks = self._chunks(messages, stop, kwargs)
         else:
-            chunks = super()._astream(
-                messages, stop, run_manager, stream_usage=stream_usage, **kwargs
-            )
+            chunks = super()._astream(messages, stop, run_manager, **kwargs)
             run_manager = None  # stock tells it
         async with aclosing(cast("AsyncGenerator[ChatGenerationChunk]", chunks)):
             async for chunk in chunks:
@@ -175,7 +171,7 @@ class LeanChatOpenAI(ChatOpenAI):
 
     def _body(
         self,
-        messages: list[BaseMessage],
+        messages: Sequence[BaseMessage],
         stop: list[str] | None,
         *,
         stream_usage: bool | None = None,
@@ -189,22 +185,38 @@ class LeanChatOpenAI(ChatOpenAI):
         payload.update(payload.pop("extra_body", None) or {})
         return encoded(payload)
 
-    async def _chunks(self, body: bytes) -> AsyncIterator[ChatGenerationChunk]:
-        async with aclosing(self._answer(body)) as answer:
+    async def _chunks(
+        self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        async with aclosing(self._answer(messages, stop, kwargs)) as answer:
             async for piece in answer:
                 if isinstance(piece, str):
                     yield text_chunk(piece, self.output_version)
                 else:
                     yield piece
 
-    async def _answer(self, body: bytes) -> AsyncGenerator[str | ChatGenerationChunk]:
+    def begin(self, messages: Sequence[BaseMessage], kwargs: dict[str, Any]) -> HeadStart | None:
+        """Send a request now, for the model call that will ask with the same. See `headstart`."""
+        if not self._is_lean(kwargs):
+            return None
+        return HeadStart(self, messages, kwargs, self._open(messages, None, kwargs))
+
+    async def _open(
+        self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> Body:
+        return await self._server().open(self._body(messages, stop, **kwargs))
+
+    async def _answer(
+        self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> AsyncGenerator[str | ChatGenerationChunk]:
         server = self._server()
         answer = AnswerReader(
             lambda chunk: self._convert_chunk_to_generation_chunk(chunk, AIMessageChunk, None),
             request=server.request,
         )
         try:
-            incoming = await server.open(body)
+            begun = None if stop else taken(self, messages, kwargs)
+            incoming = await (begun or self._open(messages, stop, kwargs))
             try:
                 while not (answer.finished or answer.done) and (data := await incoming.read()):
                     for piece in answer.feed(data):
