@@ -138,10 +138,12 @@ class Delivery:
         """Send pieces of the model's own, up to the length limit."""
         most = self._manner.max_chars
         for piece in pieces:
-            if self.sent < most:
-                cut = replace(piece, content=piece.content[: most - self.sent])
-                self.sent += len(cut.content)
-                self._enqueue(cut, own=True)
+            room = most - self.sent
+            if room > 0:
+                if len(piece.content) > room:
+                    piece = replace(piece, content=piece.content[:room])  # noqa: PLW2901
+                self.sent += len(piece.content)
+                self._enqueue(piece, own=True)
         await self.pass_on()
         if self.sent >= most:
             raise AnswerFull

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bridge.errors import SettingsError
+from bridge.speech.characters import is_cjk
 
 LONGEST_KEY = 60
 """Characters; the beginning of a key is held back until it is clear whether all of it comes."""
@@ -35,9 +36,8 @@ class Lexicon:
         keys = {fold(key) for key in words}
         self.beginnings = frozenset(key[:end] for key in keys for end in range(1, len(key) + 1))
         """Every beginning of every key, the whole keys included, in lower case."""
-        letters = "".join(sorted({key[0] for key in keys}))
-        self.initial = re.compile(f"[{re.escape(letters)}]" if letters else r"(?!)")
-        """A character that a key begins with, in lower case."""
+        self.initial = _any_of({key[0] for key in keys})
+        """A character that a key begins with, in lower case, and seldom inside a word."""
         self.lengths = tuple(sorted({len(key) for key in keys}, reverse=True))
         self.shortest = min(self.lengths, default=0)
 
@@ -74,6 +74,13 @@ class Lexicon:
             raise SettingsError(f"{path}: words: must be a table; write [words] above the lines")
         _check(path, words)
         return cls(words)
+
+
+def _any_of(letters: set[str]) -> re.Pattern[str]:
+    joining = re.escape("".join(char for char in letters if not is_cjk(char)))
+    others = re.escape("".join(filter(is_cjk, letters)))
+    ways = [f"(?<![a-z0-9])[{joining}]" if joining else "", f"[{others}]" if others else ""]
+    return re.compile("|".join(filter(None, ways)) or "(?!)")
 
 
 def _check(path: Path, words: Mapping[str, object]) -> None:

@@ -30,6 +30,8 @@ class Pacer:
 
     def pace(self, pieces: Iterable[Text]) -> list[Text]:
         """The same words, with a flush where the first clause ends."""
+        if not self._watching:
+            return list(pieces)
         return [paced for piece in pieces for paced in self._pace(piece)]
 
     def _pace(self, piece: Text) -> tuple[Text, ...]:
