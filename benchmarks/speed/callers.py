@@ -40,7 +40,7 @@ class Caller(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport = None  # type: ignore[assignment] - until connected
         self._buffer = b""
-        self._open = asyncio.get_running_loop().create_future()
+        self._connected = asyncio.get_running_loop().create_future()
         self._ended: asyncio.Future[None] | None = None
         self._streams = 0
         self.turn: Turn | None = None
@@ -51,18 +51,22 @@ class Caller(asyncio.Protocol):
     async def dial(cls, port: int) -> Self:
         """Connect, and begin a call that is not greeted."""
         loop = asyncio.get_running_loop()
-        transport, caller = await loop.create_connection(cls, "127.0.0.1", port)
+        _, caller = await loop.create_connection(cls, "127.0.0.1", port)
+        await caller.start(port)
+        return caller
+
+    async def start(self, port: int) -> None:
+        """Become a WebSocket, and begin the call."""
         key = base64.b64encode(os.urandom(16)).decode()
-        transport.write(
+        self._transport.write(
             f"GET /millis HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
             "Sec-WebSocket-Version: 13\r\n\r\n".encode()
         )
-        await caller._open
+        await self._connected
         session = os.urandom(8).hex()
         data = {"stream_id": None, "agent_id": "bench", "session_id": session, "metadata": {}}
-        caller._tell({"type": "start_call", "data": data})
-        return caller
+        self._tell({"type": "start_call", "data": data})
 
     async def ask(self, words: str, before: list[dict[str, str]]) -> Turn:
         """Ask, and wait for the whole answer."""
@@ -80,6 +84,11 @@ class Caller(asyncio.Protocol):
         self.turn = turn = Turn(words, self._streams, time.monotonic())
         self._tell({"type": "stream_request", "data": data})
         return turn
+
+    def partial(self, words: str) -> None:
+        """Tell what is being said, before it is asked."""
+        data = {"session_id": "", "transcript": words, "is_final": True}
+        self._tell({"type": "partial_transcript", "data": data})
 
     def interrupt(self) -> None:
         """Speak over the answer."""
@@ -101,22 +110,22 @@ class Caller(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Nothing more will come."""
         lost = ConnectionError(f"the server hung up: {error}")
-        for waiting in (self._open, self._ended):
+        for waiting in (self._connected, self._ended):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(lost)
 
     def data_received(self, data: bytes) -> None:
         """Take the frames that are whole."""
         buffer = self._buffer + data
-        if not self._open.done():
+        if not self._connected.done():
             head, end, buffer = buffer.partition(b"\r\n\r\n")
             if not end:
                 self._buffer = head
                 return
             if b" 101 " not in head:
-                self._open.set_exception(ConnectionError(head.decode()))
+                self._connected.set_exception(ConnectionError(head.decode()))
             else:
-                self._open.set_result(None)
+                self._connected.set_result(None)
         now = time.monotonic()
         at = 0
         while len(buffer) >= at + 2:

@@ -1,4 +1,4 @@
-"""A fake model server that costs next to nothing: OpenAI's stream, straight from `asyncio.Protocol`.
+"""A fake model server that costs next to nothing: OpenAI's stream from a bare `asyncio.Protocol`.
 
 `python benchmarks/speed/model.py --port 0` serves until its standard input ends, having written
 its port. A web framework here would be slower than the floor that is measured against it.

@@ -222,7 +222,39 @@ class Memory:
         }
 
 
-Scene = Talk | RoundTrip | Interrupts | Memory
+@dataclass(frozen=True, slots=True)
+class ThinkingAhead:
+    """One call whose answers are begun on what Millis hears, before it asks."""
+
+    turns: int = 20
+    early: float = 0.4
+    """Seconds between the last word heard and the request."""
+    first_ms: float = 350.0
+
+    async def run(self, server: Server, model: Model) -> Times:
+        """Talk; `first_word` is the time from the request.
+
+        Raises:
+            Failed: an answer was not complete.
+        """
+        callers = await dial(server, 1)
+        turns: list[Turn] = []
+        said: list[dict[str, str]] = []
+        try:
+            model.answer(first_ms=self.first_ms, gap_ms=1)
+            for number in range(self.turns):
+                words = f"this is turn {number}"
+                callers[0].partial(words)
+                await asyncio.sleep(self.early)
+                turns.append(await callers[0].ask(words, said))
+                said += [_line("user", words), _line("assistant", WHOLE.strip())]
+        finally:
+            hang_up(callers)
+        check(turns, callers)
+        return {"first_word": [turn.first - turn.asked for turn in turns]}
+
+
+Scene = ThinkingAhead | Talk | RoundTrip | Interrupts | Memory
 
 
 async def dial(server: Server, calls: int) -> list[Caller]:

@@ -1,6 +1,8 @@
 """The servers under measurement: started on one core, held still while others are measured."""
 
+import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -44,6 +46,7 @@ class Server:
             cwd=self.folder.name,
             env={**os.environ, **variables},
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         self._wait_until_ready()
 
@@ -101,18 +104,40 @@ def pinned(core: int) -> list[str]:
     return ["taskset", "-c", str(core)] if Path("/usr/bin/taskset").exists() else []
 
 
-def bridge(port: int, tools: Path, script: list[str] | None = None, name: str = "bridge") -> Server:
-    """The bridge as users run it: the record on, the shipped prompts, these tools."""
+def floor(port: int) -> Server:
+    """The bare relay."""
+    return Server("floor", [sys.executable, str(HERE / "floor.py")], port)
+
+
+def bridge(port: int, tools: Path, *, stock: bool = False) -> Server:
+    """The bridge as users run it: the record on, the shipped prompts, these tools.
+
+    `stock`: with LangChain as it comes.
+    """
     variables = {
         "BRIDGE_MODEL": "openai:fake",
         "BRIDGE_LOG_LEVEL": "warning",
         "BRIDGE_TOOLS_DIR": str(tools),
         "BRIDGE_PROMPTS_DIR": str(ROOT / "prompts"),
     }
-    command = [sys.executable, *(script or ["-m", "bridge.cli", "serve"])]
-    return Server(name, command, port, variables)
+    how = [str(HERE / "stock.py")] if stock else ["-m", "bridge.cli"]
+    name = "stock LangChain" if stock else "bridge"
+    return Server(name, [sys.executable, *how, "serve"], port, variables)
 
 
-def floor(port: int) -> Server:
-    """The bare relay."""
-    return Server("floor", [sys.executable, str(HERE / "floor.py")], port)
+def peer(name: str, port: int, *, tools: bool) -> Server:
+    """A peer's LLM service, in its own environment (`make bench-peers`)."""
+    command = [str(ROOT / f".venv-{name}/bin/python")]
+    command.append(str(ROOT / f"benchmarks/peers/{name}_server.py"))
+    if tools:
+        described = Path(tempfile.gettempdir()) / "bench-tools.json"
+        described.write_text(json.dumps(_described(HERE / "tools/ten.py")))
+        command += ["--tools", "10", "--tools-file", str(described)]
+    return Server(name, command, port)
+
+
+def _described(file: Path) -> list[dict[str, object]]:
+    from langchain_core.utils.function_calling import convert_to_openai_tool  # noqa: PLC0415
+
+    tools = runpy.run_path(str(file))["TOOLS"]
+    return [convert_to_openai_tool(tool) for tool in tools]

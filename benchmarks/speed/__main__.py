@@ -1,0 +1,160 @@
+"""The whole bridge beside the floor, beside LangChain as it comes, beside its peers: in one run.
+
+`python benchmarks/speed [--rounds N] [--only SCENE …] [--out FILE]`, or `make bench`. All servers
+are started once, each pinned to the same core, and take turns: who is not measured is stopped
+(SIGSTOP). Callers and the fake model have the other core. Writes the raw figures as JSON, then a
+table and, where matplotlib is installed, a plot.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from report import Report, machine, page
+from scenes import (
+    Failed,
+    Interrupts,
+    Memory,
+    Model,
+    RoundTrip,
+    Scene,
+    Talk,
+    ThinkingAhead,
+)
+from servers import CORE, HERE, ROOT, Server, bridge, floor, peer
+
+SCENES: dict[str, Scene] = {
+    "memory": Memory(),
+    "1 call": Talk(1, turns=10),
+    "1 call, 60 messages and 10 tools": Talk(1, turns=10, history=60),
+    "20 calls": Talk(20),
+    "20 calls in a burst": Talk(20, burst=True),
+    "100 calls": Talk(100),
+    "100 calls, 60 messages and 10 tools": Talk(100, history=60),
+    "100 calls in a burst": Talk(100, burst=True),
+    "200 calls": Talk(200),
+    "200 calls in a burst": Talk(200, burst=True),
+    "1 call, unpaced": Talk(1, paced=False, turns=30),
+    "20 calls, unpaced": Talk(20, paced=False),
+    "100 calls, unpaced": Talk(100, paced=False),
+    "200 calls, unpaced": Talk(200, paced=False),
+    "tool round trip": RoundTrip("price_of"),
+    "interrupts, 100 calls": Interrupts(),
+    "thinking ahead": ThinkingAhead(),
+}
+"""In this order. A scene with tools is for servers that have ten; all others have none."""
+
+_ONLY_THE_BRIDGE = {"thinking ahead"}
+_NOT_THE_FLOOR = {"tool round trip"}
+
+
+def servers(tools: bool) -> list[Server]:
+    """All that are installed here, with ten tools or with none."""
+    port = 18100 if tools else 18000
+    folder = HERE / "tools" if tools else HERE / "no_tools"
+    found = [floor(port), bridge(port + 1, folder), bridge(port + 2, folder, stock=True)]
+    for number, name in enumerate(("pipecat", "livekit"), 3):
+        if (ROOT / f".venv-{name}").exists():
+            found.append(peer(name, port + number, tools=tools))
+    return found
+
+
+def with_tools(name: str) -> bool:
+    """Whether a scene is for servers with tools."""
+    return "tool" in name
+
+
+def measured(name: str, all_servers: Sequence[Server]) -> list[Server]:
+    """Those that can play a scene."""
+    if name in _ONLY_THE_BRIDGE:
+        return [server for server in all_servers if server.name == "bridge"]
+    if name in _NOT_THE_FLOOR:
+        return [server for server in all_servers if server.name != "floor"]
+    return list(all_servers)
+
+
+@contextmanager
+def model() -> Iterator[Model]:
+    """The fake model, in a process of its own."""
+    command = [sys.executable, str(HERE / "model.py")]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        yield Model(f"http://127.0.0.1:{int(process.stdout.readline())}")
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@contextmanager
+def started(all_servers: Sequence[Server], model_url: str) -> Iterator[None]:
+    """Start all, one after the other, and hold them still."""
+    try:
+        for server in all_servers:
+            server.start(model_url)
+            server.hold()
+        yield
+    finally:
+        for server in all_servers:
+            server.stop()
+
+
+async def play(name: str, server: Server, talker: Model, report: Report) -> None:
+    """Measure one scene with one server."""
+    server.go_on()
+    try:
+        await asyncio.sleep(0.3)
+        report.add(name, server.name, await SCENES[name].run(server, talker))
+    except (Failed, TimeoutError, ConnectionError, OSError) as error:
+        report.fail(name, server.name, f"{type(error).__name__}: {error}"[:200])
+    finally:
+        server.hold()
+
+
+async def run(names: Sequence[str], rounds: int, report: Report) -> None:
+    """All scenes, so many times, the servers taking turns in each."""
+    kinds = {tools: servers(tools) for tools in {with_tools(name) for name in names}}
+    with model() as talker:
+        with started([server for kind in kinds.values() for server in kind], talker.base_url):
+            for number in range(rounds):
+                for name in names:
+                    players = measured(name, kinds[with_tools(name)])
+                    for player in (
+                        players[number % len(players) :] + players[: number % len(players)]
+                    ):
+                        sys.stderr.write(f"\r{number + 1}/{rounds} {name}: {player.name}   \033[K")
+                        await play(name, player, talker, report)
+    sys.stderr.write("\n")
+
+
+def main() -> None:
+    """Measure, keep the figures, and print the table."""
+    options = argparse.ArgumentParser(description=__doc__, prog="benchmarks/speed")
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--only", nargs="+", choices=SCENES, default=list(SCENES))
+    options.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/speed.json")
+    asked = options.parse_args()
+    others = os.sched_getaffinity(0) - {CORE}
+    os.sched_setaffinity(0, others or {CORE})
+    report = Report(machine())
+    asyncio.run(run(asked.only, asked.rounds, report))
+    report.finish()
+    asked.out.parent.mkdir(exist_ok=True)
+    asked.out.write_text(json.dumps(report.as_json()))
+    print(page(report))
+    try:
+        from plot import draw  # noqa: PLC0415 - matplotlib is an extra's
+    except ImportError:
+        print("no plot: matplotlib is not installed")
+    else:
+        draw(report, asked.out.with_suffix(".svg"))
+
+
+if __name__ == "__main__":
+    main()
