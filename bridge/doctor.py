@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
+from bridge.agent.chain import NamedModel
 from bridge.agent.closing import close_model
 from bridge.agent.failures import ModelFailed, model_failed
-from bridge.agent.modelcalls import NamedModel
 from bridge.agent.models import build_model
 from bridge.call.events import CallData
 from bridge.errors import SettingsError

@@ -8,7 +8,7 @@ import structlog
 
 from bridge.agent.agent import LangChainAgent
 from bridge.agent.callcontrol import call_control
-from bridge.agent.modelcalls import NamedModel
+from bridge.agent.chain import NamedModel
 from bridge.agent.models import build_model
 from bridge.agent.rehearsal import Middleware, Rehearsal
 from bridge.agent.reply import Limits

@@ -15,7 +15,7 @@ from langchain_openai import ChatOpenAI
 
 import bridge.personas
 from bridge.agent.agent import NO_OVERRIDES, LangChainAgent, _messages
-from bridge.agent.modelcalls import NamedModel
+from bridge.agent.chain import NamedModel
 from bridge.agent.policy import policy_of
 from bridge.agent.reply import Limits, Reply
 from bridge.agent.toolcalls import ToolCalls

@@ -1,16 +1,15 @@
 """LangChain's own agent over one toolbox: compiled once, shared by all calls."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import (
     AIMessage,
     AnyMessage,
+    BaseMessage,
     HumanMessage,
     SystemMessage,
     ToolMessage,
@@ -19,12 +18,12 @@ from langchain_core.messages.tool import tool_call
 from langchain_core.runnables import RunnableBinding, RunnableConfig
 from langchain_core.tools import BaseTool
 
-from bridge.agent.headstart import CanBegin, ahead
-from bridge.agent.modelcalls import ModelCalls, NamedModel
+from bridge.agent.chain import ModelChain, NamedModel
+from bridge.agent.modelcalls import ModelCalls
 from bridge.agent.policy import policy_of
 from bridge.agent.reply import Limits, Reply
 from bridge.agent.toolcalls import ToolCalls
-from bridge.agent.tracing import keep_in_task
+from bridge.agent.tracing import keep_in_task, tracing
 from bridge.call.events import CallData
 from bridge.call.history import Item, ToolExchange
 from bridge.call.ports import Brief, Voice
@@ -44,6 +43,14 @@ class SystemPrompt(Protocol):
         """Render it; never raises. `memory` is JSON of an earlier call, to be fenced as data."""
 
 
+@runtime_checkable
+class Direct(Protocol):
+    """A chat model that can be asked past LangChain's own bookkeeping."""
+
+    async def answer(self, messages: Sequence[BaseMessage], **kwargs: Any) -> AIMessage:
+        """Answer whoever listens in this task."""
+
+
 class LangChainAgent:
     """The agent over one toolbox. A turn keeps the agent it began with."""
 
@@ -58,17 +65,17 @@ class LangChainAgent:
     ) -> None:
         keep_in_task()
         policies = {tool.name: policy_of(tool, overrides.get(tool.name)) for tool in tools}
+        self._chain = ModelChain(chain)
         self._prompts = prompts
         self.limits = limits
         self.overrides = overrides
         self._graph: Any = create_agent(
             chain[0].chat,
             tools=list(tools),
-            middleware=[ToolCalls(policies), *middleware, ModelCalls(chain)],
+            middleware=[ToolCalls(policies), *middleware, ModelCalls(self._chain)],
             context_schema=Reply,
         )
-        self._first = chain[0]
-        self._asked_with = None if middleware else _asked_with(chain[0].chat, tools, limits)
+        self._asked_with = None if middleware else _asked_with(chain, tools, limits)
         # The caps in `Limits` end a loop long before; this stops a bug in them.
         self._config: RunnableConfig = {"recursion_limit": 4 * limits.max_model_calls + 4}
 
@@ -81,17 +88,24 @@ class LangChainAgent:
         reply = Reply(brief, voice, self.limits)
         messages = [self._system(brief), *_messages(brief)]
         try:
-            async with self._head_start(messages):
-                await self._graph.ainvoke({"messages": messages}, self._config, context=reply)
+            if self._asked_with is not None and not tracing():
+                reply.first = await self._answer(messages, self._asked_with, reply)
+                if not reply.first.tool_calls:
+                    return
+            await self._graph.ainvoke({"messages": messages}, self._config, context=reply)
         except BridgeError:
             raise
         except Exception as error:
             raise AgentError("agent", f"{type(error).__name__}: {error}") from error
 
-    def _head_start(self, messages: Sequence[AnyMessage]) -> AbstractAsyncContextManager[None]:
-        if self._asked_with is None or not self._first.breaker.closed:
-            return nullcontext()
-        return ahead(self._first.chat, messages, self._asked_with)
+    async def _answer(
+        self, messages: Sequence[AnyMessage], asked_with: dict[str, Any], reply: Reply
+    ) -> AIMessage:
+        """The model's first message, without the graph: most are answers, and need no more."""
+        reply.model_calls += 1
+        return await self._chain.message(
+            lambda model: cast("Direct", model).answer(messages, **asked_with), reply
+        )
 
     def _system(self, brief: Brief) -> AnyMessage:
         now = datetime.now().astimezone()
@@ -111,14 +125,16 @@ def _messages(brief: Brief) -> list[AnyMessage]:
 
 
 def _asked_with(
-    chat: BaseChatModel, tools: Sequence[BaseTool], limits: Limits
+    chain: Sequence[NamedModel], tools: Sequence[BaseTool], limits: Limits
 ) -> dict[str, Any] | None:
-    """What the graph's first model call says beside the messages; None if it cannot be foretold."""
-    if not isinstance(chat, CanBegin) or limits.max_model_calls < 2 or limits.max_tool_calls < 1:
-        return None  # with such limits, the model is told at once that it may use no tools
+    """What the graph's first model call would say beside the messages; None if it must be asked."""
+    if limits.max_model_calls < 2 or limits.max_tool_calls < 1:
+        return None  # then the model is told at once that it may use no tools
+    if not all(isinstance(model.chat, Direct) for model in chain):
+        return None
     if not tools:
         return {}
-    return dict(cast("RunnableBinding[Any, Any]", chat.bind_tools(tools)).kwargs)
+    return dict(cast("RunnableBinding[Any, Any]", chain[0].chat.bind_tools(tools)).kwargs)
 
 
 _Written = tuple[Item, list[AnyMessage]]

@@ -9,9 +9,9 @@ from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
 from pydantic import ValidationError
 
+from bridge.agent.chain import NamedModel
 from bridge.agent.closing import close_when_heard
 from bridge.agent.message import Listener
-from bridge.agent.modelcalls import NamedModel
 from bridge.errors import SettingsError
 
 _log = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@ from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware
 
-from bridge.agent.modelcalls import NamedModel
+from bridge.agent.chain import NamedModel
 from bridge.call.earlier import Earlier, NoEarlier
 from bridge.call.events import Record
 

@@ -39,6 +39,9 @@ class Reply:
         """Tool calls that must not run, by id: what the model is told instead."""
         self.call_ids: set[str] = set()
         """Ids of all its tool calls: some providers count from 0 in every message."""
+        self.first: Any = None
+        """The model's first message, if the graph is run for its tools only; then a message of
+        LangChain's."""
         self.asked = False
         """Whether the caller was asked before a deed: nothing may be said after the question."""
         self.parallel = asyncio.Semaphore(limits.max_parallel_tools)

@@ -10,12 +10,18 @@ from contextvars import Context
 from typing import Any
 
 import langsmith
+from langchain_core.globals import get_debug, get_verbose
 from langsmith.utils import tracing_is_enabled
 
 
 def keep_in_task() -> None:
     """Have LangSmith use threads only while tracing is switched on. For the whole process."""
     langsmith.set_runtime_overrides(aio_to_thread=_in_task)
+
+
+def tracing() -> bool:
+    """Whether somebody watches what LangChain does."""
+    return bool(tracing_is_enabled()) or get_debug() or get_verbose()
 
 
 async def _in_task(

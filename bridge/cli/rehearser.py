@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from bridge.agent.chain import NamedModel
 from bridge.agent.message import Listener
-from bridge.agent.modelcalls import NamedModel
 from bridge.agent.policy import policy_of
 from bridge.agent.rehearsal import Rehearsal
 from bridge.agent.replayed import MODEL_NAME, Prompter, ReplayedModel

@@ -15,7 +15,7 @@ from langchain_core.tools import tool
 
 from bridge.agent.agent import LangChainAgent
 from bridge.agent.message import Listener
-from bridge.agent.modelcalls import NamedModel
+from bridge.agent.chain import NamedModel
 from bridge.agent.reply import Limits
 from bridge.call.events import CallData, ModelAnswered
 from bridge.call.ledger import Identify, ToolOutcome, ToolUse
