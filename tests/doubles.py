@@ -68,6 +68,9 @@ class ScriptedAgent:
         self.script = script
         self.briefs: list[Brief] = []
 
+    async def warm(self) -> None:
+        pass
+
     async def reply(self, brief: Brief, voice: Voice) -> None:
         self.briefs.append(brief)
         for step in self.script:

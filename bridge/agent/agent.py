@@ -51,6 +51,14 @@ class Direct(Protocol):
         """Answer whoever listens in this task."""
 
 
+@runtime_checkable
+class CanWarm(Protocol):
+    """A chat model that can connect before it is asked."""
+
+    async def warm(self) -> None:
+        """Have a connection open. Never fails."""
+
+
 class LangChainAgent:
     """The agent over one toolbox. A turn keeps the agent it began with."""
 
@@ -97,6 +105,13 @@ class LangChainAgent:
             raise
         except Exception as error:
             raise AgentError("agent", f"{type(error).__name__}: {error}") from error
+
+    async def warm(self) -> None:
+        """Have a connection to the first model open. Never fails."""
+        for model in self._chain:
+            if isinstance(model.chat, CanWarm):
+                await model.chat.warm()
+            return
 
     async def _answer(
         self, messages: Sequence[AnyMessage], asked_with: dict[str, Any], reply: Reply

@@ -2,23 +2,38 @@
 
 import json
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
-_ROLES: dict[type[BaseMessage], str] = {HumanMessage: "user", AIMessage: "assistant"}
-
 
 def wire_messages(
-    messages: Sequence[BaseMessage], convert: Callable[[Sequence[BaseMessage]], dict[str, Any]]
+    messages: Sequence[BaseMessage],
+    convert: Callable[[Sequence[BaseMessage]], dict[str, Any]],
+    *,
+    system: str | None,
 ) -> dict[str, Any]:
-    """Write a whole payload. `convert` is stock's way, which walks an answer letter by letter."""
-    plain = [_plain_message(message) for message in messages]
+    """Write a whole payload. `convert` is stock's way, which walks an answer letter by letter.
+
+    `system` is what the model calls the system's role; None leaves that to stock.
+    """
+    roles: dict[type[BaseMessage], str | None] = {
+        HumanMessage: "user",
+        AIMessage: "assistant",
+        SystemMessage: system,
+    }
+    plain = [_plain_message(message, roles) for message in messages]
     odd = [message for message, written in zip(messages, plain, strict=True) if not written]
     payload = convert(odd)
     converted = iter(payload["messages"])
@@ -26,12 +41,14 @@ def wire_messages(
     return payload
 
 
-def _plain_message(message: BaseMessage) -> dict[str, Any] | None:
+def _plain_message(
+    message: BaseMessage, roles: Mapping[type[BaseMessage], str | None]
+) -> dict[str, Any] | None:
     """A message that is nothing but text, as stock would write it; None for any other."""
     content = message.content
     if not isinstance(content, str) or message.name or message.additional_kwargs:
         return None
-    if role := _ROLES.get(type(message)):
+    if role := roles.get(type(message)):
         if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
             return None
         return {"content": content, "role": role}

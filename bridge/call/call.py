@@ -1,5 +1,6 @@
 """One phone call: it routes what Millis says, owns the turns and the tools, and never waits."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -69,6 +70,8 @@ class Call:
             remembered=lambda memory: self._account.tell(Remembered(memory.session_id)),
         )
         self._gave_way = False
+        self._warming: asyncio.Task[None] | None = None
+        """Opens a connection to the model while the caller speaks."""
         self._kept: dict[str, Any] = {}
         """What the agent keeps of the conversation from reply to reply."""
         self._fillers = Fillers(lambda: self._setup.prompts().lines("fillers", self.data))
@@ -125,6 +128,9 @@ class Call:
             ending = "ended" if action.kind == "end_call" else "transferred"
         self._fall_silent("hung_up")
         self._setup.sessions.release(self, self.data.session_id)
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.wait({self._warming})
         await self._recall.stopped()
         await self._quiet.stopped()
         await self._farewells.stopped()
@@ -150,6 +156,7 @@ class Call:
         if self._offered.choose is not None:
             self._setup = self._offered.choose(self.data)
             self._account.data = replace(self.data, persona=self._setup.persona)
+        self._warm()
         self._account.tell(CallBegan())
         self._account.heard(message)
         kept = self._setup.sessions.claim(self, data.session_id)
@@ -252,6 +259,7 @@ class Call:
         if stream_id is None or int(stream_id) == int(turn.stream_id):
             self._farewells.withdraw(self._last_entry())
             self._silence("interrupted")
+            self._warm()  # the connection that was cut off cannot be used again
 
     def _played(self, stream_id: int) -> None:
         entry = self.ledger.find(stream_id)
@@ -272,6 +280,10 @@ class Call:
         last = self._last_entry()
         if last is not None and last.said and not last.played:
             self._account.tell(heard_of(last, transcript))
+
+    def _warm(self) -> None:
+        if self._warming is None or self._warming.done():
+            self._warming = asyncio.create_task(self._setup.agent().warm(), name="warm")
 
     # ── turns ────────────────────────────────────────────────────────────────────────────────────
 

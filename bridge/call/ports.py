@@ -146,6 +146,9 @@ class Agent(Protocol):
             AgentError: there is no answer, or only a part of one.
         """
 
+    async def warm(self) -> None:
+        """Have a connection to the model open before a reply needs one. Never fails."""
+
 
 class Line(Protocol):
     """The caller's side of the socket, as a call sees it."""

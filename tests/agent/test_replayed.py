@@ -12,8 +12,8 @@ from langchain_core.tools import BaseTool, tool
 from bridge.agent.agent import LangChainAgent
 from bridge.agent.asking import ASKED, NOT_ASKED
 from bridge.agent.callcontrol import call_control
-from bridge.agent.message import Listener
 from bridge.agent.chain import NamedModel
+from bridge.agent.message import Listener
 from bridge.agent.policy import policy
 from bridge.agent.replayed import Prompter, RecordedAnswers, RecordedMessage, ReplayedModel
 from bridge.agent.reply import Limits

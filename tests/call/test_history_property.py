@@ -68,6 +68,9 @@ class Puppet:
     briefs: int = 0
     problems: list[AssertionError] = field(default_factory=list)
 
+    async def warm(self) -> None:
+        pass
+
     async def reply(self, brief: Brief, voice: Voice) -> None:
         try:
             self.check(brief)

@@ -141,6 +141,9 @@ class Scripts(ScriptedAgent):
         super().__init__()
         self.scripts: dict[int, Script] = {}
 
+    async def warm(self) -> None:
+        pass
+
     async def reply(self, brief: Brief, voice: Voice) -> None:
         script = self.scripts[_number(brief)]
         await ScriptedAgent(*[deed.step() for deed in script]).reply(brief, voice)

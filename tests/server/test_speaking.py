@@ -14,8 +14,8 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
 
 from bridge.agent.agent import LangChainAgent
-from bridge.agent.message import Listener
 from bridge.agent.chain import NamedModel
+from bridge.agent.message import Listener
 from bridge.agent.reply import Limits
 from bridge.call.events import CallData, ModelAnswered
 from bridge.call.ledger import Identify, ToolOutcome, ToolUse
