@@ -17,8 +17,9 @@ WORDS = [f"word{number} " for number in range(100)]
 WHOLE = "".join(WORDS)
 FIRST_MS = 200.0
 GAP_MS = 10.0
-THINKING = 0.2
-"""Seconds between the end of an answer and the next request of the same call."""
+THINKING = 0.237
+"""Seconds between the end of an answer and the next request of the same call: no multiple of
+anything else here, or calls that start evenly would all get their tokens in the same moments."""
 TALK = FIRST_MS / 1000 + GAP_MS / 1000 * len(WORDS) + THINKING
 
 Times = dict[str, list[float]]

@@ -34,6 +34,10 @@ class EventReader:
         Raises:
             EventTooLargeError: the events before it were yielded; the reader is of no more use.
         """
+        if self._is_one_event(chunk):
+            self._check(len(chunk) - 2)
+            yield chunk[6:-2]
+            return
         if self._after_cr or b"\r" in chunk:
             chunk = self._with_plain_line_ends(chunk)
         first, newline, rest = chunk.partition(b"\n")
@@ -49,6 +53,16 @@ class EventReader:
             elif self._data:
                 yield self._take_event()
         self._keep(unfinished)
+
+    def _is_one_event(self, chunk: bytes) -> bool:
+        """Whether this is one plain event and no more: so they come, while a model speaks."""
+        return (
+            chunk.startswith(b"data: ")
+            and chunk.endswith(b"\n\n")
+            and chunk.find(b"\n") == len(chunk) - 2
+            and b"\r" not in chunk
+            and not (self._tail or self._data or self._after_cr or self._at_start)
+        )
 
     def _with_plain_line_ends(self, chunk: bytes) -> bytes:
         if self._after_cr and chunk:
