@@ -1,9 +1,9 @@
 """The caller's side of Millis's custom-LLM socket: what Millis says in a call, without audio.
 
 Assumed (protocol.md §1 leaves it open): a call that goes on after its socket was lost has a new
-socket, and a new `start_call` with the same session and the next stream id; Millis may send a
-request twice, and then it is the same message; whatever is still to be played when the bridge ends
-or transfers the call is not played any more.
+socket, and a new `start_call` with the same session; stream ids grow on there, also that of the
+request that was not answered; Millis may send a request twice, and then it is the same message;
+whatever is still to be played when the bridge ends or transfers the call is not played any more.
 """
 
 import asyncio
@@ -41,8 +41,8 @@ class Caller:
         self._begun = begun
         self._listening: asyncio.Task[None]
         self._said: list[str | Answer] = []
-        self._asked: Mapping[str, Any] | None = None
-        """The newest request."""
+        self._asked: tuple[list[dict[str, str]], Line, int] | None = None
+        """The newest request's transcript, where it was sent, and under which id."""
         self._now = asyncio.get_running_loop().time
 
     @classmethod
@@ -132,24 +132,21 @@ class Caller:
         """
         self._said.append(text)
         lines = [{"role": line.role, "content": line.content} for line in self.transcript]
-        stream_id = self._next_id
-        data = {"stream_id": stream_id, "transcript": lines}
-        self._asked = {"type": "stream_request", "data": data}
-        await self.tell(self._asked)
-        return self.answers[stream_id]
+        return await self._request(lines, self._next_id)
 
     async def ask_again(self) -> Answer:
-        """Send the newest request once more, as a retry of Millis's or after a new socket.
+        """Send the newest request once more: as a retry of Millis's, or on a new socket.
 
-        The answer is the one that is under way, unless its connection was lost.
+        On the same socket it is the same message, and has the answer that it has.
 
         Raises:
             LineLost: the connection is gone.
         """
         assert self._asked is not None, "nothing was asked"  # noqa: S101 - a mistake of the test's
-        stream_id = self._asked["data"]["stream_id"]
-        await self.tell(self._asked, answered=self.answers[stream_id].lost)
-        return self.answers[stream_id]
+        lines, line, stream_id = self._asked
+        if line is not self.line:
+            return await self._request(lines, self._next_id)
+        return await self._request(lines, stream_id, answered=False)
 
     async def interrupt(self) -> None:
         """Speak over the newest answer: what comes of it from now on is not heard.
@@ -201,6 +198,14 @@ class Caller:
     def _next_id(self) -> int:
         return self.newest.stream_id + 1
 
+    async def _request(
+        self, lines: list[dict[str, str]], stream_id: int, *, answered: bool = True
+    ) -> Answer:
+        self._asked = lines, self.line, stream_id
+        data = {"stream_id": stream_id, "transcript": lines}
+        await self.tell({"type": "stream_request", "data": data}, answered=answered)
+        return self.answers[stream_id]
+
     def _kept(self, answer: Answer) -> str:
         """What the transcript has of an answer."""
         if answer.silenced == "interrupted" and self.habits.interrupted != "cut":
@@ -210,7 +215,7 @@ class Caller:
     def _expect(self, stream_id: int) -> None:
         voice = self.habits.voice
         answer = Answer(stream_id, self._now(), None if voice is None else Playback(voice))
-        self.answers.pop(stream_id, None)  # asked for again: it is the newest now
+        self.answers.pop(stream_id, None)  # `newest` goes by the order
         self.answers[stream_id] = answer
         self._said.append(answer)
         self._begun(answer)

@@ -21,6 +21,7 @@ on this clock keeps no record. `time.time` and `time.monotonic` stay real.
 
 import asyncio
 import contextlib
+import math
 import selectors
 import socket
 import threading
@@ -35,6 +36,9 @@ T = TypeVar("T")
 
 _START: Final = 1000.0
 """Seconds: round, so that the same sums come out in every run; not 0, which some take for never."""
+_LONGEST: Final = 24 * 3600.0
+"""Virtual seconds after which it is certain that somebody waits for what will never come: timers
+that repeat, such as heartbeats, would go on for ever."""
 _ARRIVAL: Final = 1.0
 """Real seconds after which bytes on loopback are held for lost."""
 _LOOK: Final = 0.005
@@ -127,6 +131,7 @@ class _Selector(selectors.DefaultSelector):
     ) -> None:
         super().__init__()
         self.now = _START
+        self._end = _START + _LONGEST
         self._traffic = traffic
         self._busy = busy
         self._own = own
@@ -145,6 +150,9 @@ class _Selector(selectors.DefaultSelector):
         if timeout is None or self._leads_out():
             return self._wait_really(timeout)
         self.now += timeout
+        if self.now > self._end:
+            self._end = math.inf  # what cleans up now may take its time
+            raise RuntimeError("a day has passed on the virtual clock: what is it waiting for?")
         return ready
 
     def _reads(self, descriptor: int) -> bool:
