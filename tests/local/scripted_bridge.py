@@ -130,38 +130,38 @@ class ScriptedBridge:
         for step in self._script.get(line, [END]):
             self.steps += 1
             match step:
-                case str():
-                    await self._say(socket, stream_id, step)
-                case Say():
-                    await self._say(
-                        socket, stream_id, step.text, flush=step.flush, pause=step.pause
-                    )
-                case float():
-                    await asyncio.sleep(step)
-                case On():
-                    await self._say(socket, step.stream_id, step.text)
+                case str() | Say() | On():
+                    await socket.send_json(_words(step, stream_id))
                 case bytes():
                     await socket.send_bytes(step)
                 case dict():
                     await socket.send_json(step)
+                case float():
+                    await asyncio.sleep(step)
                 case _ if step is END:
-                    await self._say(socket, stream_id, "", end=True)
+                    await socket.send_json(_response(stream_id, "", end_of_stream=True))
                 case _ if step is END_CALL:
                     await socket.send_json({"type": "end_call", "data": {"stream_id": stream_id}})
                 case _ if step is INTERRUPT:
-                    while (told := await self._next(socket)) and told["type"] != "interrupt":
-                        pass
+                    await self._wait_for_interrupt(socket)
                 case _:
                     await socket.close(code=1012)
 
-    async def _say(
-        self,
-        socket: web.WebSocketResponse,
-        stream_id: int,
-        text: str,
-        *,
-        end: bool = False,
-        **told: Any,
-    ) -> None:
-        data = {"stream_id": stream_id, "content": text, "end_of_stream": end, **told}
-        await socket.send_json({"type": "stream_response", "data": data})
+    async def _wait_for_interrupt(self, socket: web.WebSocketResponse) -> None:
+        while (told := await self._next(socket)) and told["type"] != "interrupt":
+            pass
+
+
+def _words(step: str | Say | On, stream_id: int) -> dict[str, Any]:
+    match step:
+        case str():
+            return _response(stream_id, step)
+        case Say():
+            return _response(stream_id, step.text, flush=step.flush, pause=step.pause)
+        case On():
+            return _response(step.stream_id, step.text)
+
+
+def _response(stream_id: int, text: str, **told: Any) -> dict[str, Any]:
+    data = {"stream_id": stream_id, "content": text, "end_of_stream": False, **told}
+    return {"type": "stream_response", "data": data}

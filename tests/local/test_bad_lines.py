@@ -1,4 +1,6 @@
 import asyncio
+import base64
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,8 +11,11 @@ from bridge.app import Bridge
 from bridge.local.answer import LineLost
 from bridge.local.caller import Caller
 from bridge.local.conversation import Conversation
+from bridge.local.line import Line
 from tests.local.scripted_bridge import CLOSE, END, INTERRUPT, Script, ScriptedBridge
 from tests.wire import bridge_running
+
+_MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 pytestmark = pytest.mark.virtual_time
 
@@ -113,6 +118,32 @@ async def test_a_caller_who_vanishes_says_no_goodbye() -> None:
             assert bridge.close_codes == [1006]
             with pytest.raises(LineLost):
                 await caller.interrupt()
+
+
+async def test_a_caller_who_vanishes_resets_the_connection() -> None:
+    ends: list[Exception] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = head.partition("Sec-WebSocket-Key: ")[2].partition("\r\n")[0]
+        digest = hashlib.sha1(f"{key}{_MAGIC}".encode()).digest()  # noqa: S324 - the protocol's
+        accept = base64.b64encode(digest).decode()
+        said = ("101 Welcome", "Upgrade: websocket", "Connection: upgrade")
+        answer = [f"HTTP/1.1 {said[0]}", *said[1:], f"Sec-WebSocket-Accept: {accept}", "", ""]
+        writer.write("\r\n".join(answer).encode())
+        try:
+            await reader.read(-1)
+        except ConnectionResetError as error:
+            ends.append(error)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    line = await Line.dial(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/millis")
+    await line.vanish()
+    await asyncio.sleep(1)
+    server.close()
+
+    assert len(ends) == 1
 
 
 async def test_a_caller_who_hangs_up_does() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import socket
 import threading
 import time
@@ -51,19 +52,16 @@ async def test_a_deadline_comes_before_what_takes_longer_and_not_before_what_doe
 
 def test_whoever_waits_for_ever_is_told_so() -> None:
     async def wait() -> None:
-        beating = asyncio.create_task(_beat())
-        try:
-            await asyncio.Event().wait()
-        finally:
-            beating.cancel()
+        loop = asyncio.get_running_loop()
+
+        def beat() -> None:
+            loop.call_later(20, beat)
+
+        beat()
+        await asyncio.Event().wait()
 
     with pytest.raises(RuntimeError, match="a day has passed"):
         run(wait())
-
-
-async def _beat() -> None:
-    while True:
-        await asyncio.sleep(20)
 
 
 # ── sockets of this process ──────────────────────────────────────────────────────────────────────
@@ -90,6 +88,40 @@ async def test_bytes_between_sockets_of_this_process_arrive_before_time_goes_on(
     await server.wait_closed()
 
     assert now() == began
+
+
+async def test_bytes_that_the_kernel_takes_its_time_with_are_waited_for() -> None:
+    asked: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set_result(await reader.readexactly(5))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    end = writer.get_extra_info("socket")._sock
+    end.sent += 5  # it says so, but
+    late = threading.Timer(0.03, lambda: os.write(end.fileno(), b"hello"))
+    late.name = "asyncio_ by its name, one that does not count"
+    late.start()
+    async with asyncio.timeout(0.001):
+        assert await asked == b"hello"
+    late.join()
+    writer.close()
+    server.close()
+
+
+async def test_a_connection_takes_no_time_to_be_made_unless_it_takes_long() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as third:
+        with socket.create_connection(full.getsockname()):
+            third.setblocking(False)
+            began, really = now(), time.monotonic()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await asyncio.get_running_loop().sock_connect(third, full.getsockname())
+
+    assert time.monotonic() - really >= 0.1
+    assert now() - began < 0.05
 
 
 def pair(traffic: Traffic) -> tuple[Counted, Counted]:

@@ -9,6 +9,8 @@ import pytest
 
 from bridge.local.answer import Answer, LineLost
 from bridge.local.conversation import Conversation
+from bridge.local.door import Door
+from bridge.local.outside import watched
 from bridge.local.playback import at_rate
 from bridge.local.speaking import Habits, Interrupted
 from bridge.protocol import EndCall, Utterance
@@ -204,6 +206,19 @@ async def test_a_barge_in_that_comes_too_late_is_none(how: dict[str, Any]) -> No
         assert bridge.transcript()[2:] == [("assistant", STORY), ("user", "stop")]
 
 
+async def test_a_newer_request_ends_the_playback_of_what_was_sent_before_it() -> None:
+    async with talking() as (talk, bridge):
+        answer = await talk.say("tell me a story")
+        await answer.complete()
+        await asyncio.sleep(1.1)
+        await talk.hear(await talk.caller.request("stop"))
+        await asyncio.sleep(9)
+
+        assert answer.silenced is None
+        assert bridge.transcript()[2:] == [("assistant", "Once upon"), ("user", "stop")]
+        assert len(bridge.when("playback_finished")) == 2
+
+
 async def test_speaking_before_the_first_word_interrupts_an_answer_that_nobody_heard() -> None:
     script: Script = {**SCRIPT, "tell me a story": [INTERRUPT]}
     async with talking(script) as (talk, bridge):
@@ -303,15 +318,21 @@ async def test_a_real_bridge_fills_the_time_that_a_caller_waits(tmp_path: Path) 
             return f"It is 12:03 in {place}."
         """,
     )
+    seen: list[tuple[str, dict[str, Any]]] = []
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "fillers.md").write_text("One moment.\nStill there?\n")
     async with bridge_running(
         tmp_path, model="demo", filler_after=1.5, tool_timeout=60, think_ahead="off"
     ) as bridge:
-        async with Conversation.dial(door(bridge)) as talk:
+        async with (
+            watched(Door.at("127.0.0.1", bridge.port), "s", lambda *event: seen.append(event)),
+            Conversation.dial(door(bridge), session_id="s") as talk,
+        ):
             await talk.hear(talk.caller.greeting)
             answer = await talk.ask("What time is it?")
 
+    finished = [data for kind, data in seen if kind == "ToolFinished"]
+    assert [data["seconds"] for data in finished] == [pytest.approx(30)]
     heard = begins(answer, answer.asked_at)
     assert [at for word, at in heard if word in ("One", "Still")] == [1.5, 5.25, 14.625]
     assert next(at for _, at in heard if at >= 20) == pytest.approx(30, abs=0.5)
