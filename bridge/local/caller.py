@@ -28,7 +28,7 @@ class Caller:
         dial: Callable[[], Any],
         about: Mapping[str, Any],
         habits: Habits,
-        begun: Callable[[Answer], None],
+        begun: "Callable[[Caller, Answer], None]",
     ) -> None:
         self.session_id: str = about["session_id"]
         self.line: Line
@@ -56,7 +56,7 @@ class Caller:
         stream_id: int | None = 1,
         habits: Habits = READING,
         window: int | None = None,
-        begun: Callable[[Answer], None] = lambda _: None,
+        begun: "Callable[[Caller, Answer], None]" = lambda *_: None,
         **about: Any,
     ) -> AsyncIterator[Self]:
         """Call a bridge and hang up when the block is left.
@@ -218,7 +218,7 @@ class Caller:
         self.answers.pop(stream_id, None)  # `newest` goes by the order
         self.answers[stream_id] = answer
         self._said.append(answer)
-        self._begun(answer)
+        self._begun(self, answer)
 
     async def _connect(self) -> None:
         self.line = await self._dial()

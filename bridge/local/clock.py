@@ -9,14 +9,15 @@ not jump
 
 - while bytes are on their way between two sockets of this process: they arrive first, and that
   takes no time (local.traffic);
-- while a thread works, such as a synchronous tool: what is done within a tenth of a second takes
-  no time, after that the clock goes as it really does. Threads of pools are known by their names
-  and do not count, but what they do for `run_in_executor` does;
+- while a thread lives, such as that of a synchronous tool: what is done within a tenth of a second
+  takes no time, after that the clock goes as it really does. Threads that were there before and
+  those of pools do not count, but what pools do for `run_in_executor` does;
 - while a connection leads out of this process, such as to a real model, or a pipe to a child: the
   clock goes as it really does.
 
-What waits for the outside in another way must say so with `hold`; aiosqlite does not, so a bridge
-on this clock keeps no record. `time.time` and `time.monotonic` stay real.
+So whatever is not known to be harmless makes it slow, not wrong: a bridge that keeps a record has
+the threads of its database, and real time. What waits for the outside in a way that cannot be seen
+here must say so with `hold`. `time.time` and `time.monotonic` stay real.
 """
 
 import asyncio

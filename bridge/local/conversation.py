@@ -1,16 +1,9 @@
 """A call held in time: a caller who takes time to speak, and to whom the answers are played.
 
-Documented (protocol.md §1, and §2 for `pause`, `clear` and `unpause`): Millis detects interruptions
-and ends of turns, tells of both, and tells when playback has finished.
+Documented (protocol.md §1): Millis tells when the playback of an answer has finished.
 
-Assumed, because nobody outside Millis knows:
-
-- Millis stops playing as soon as somebody speaks, and holds it for an interruption once a first
-  word is recognised: then the `interrupt` comes before the first partial transcript.
-- Speaking before an answer has begun to be heard interrupts it, too.
-- `playback_finished` comes also for an answer without words, at its end; never for one that was
-  cut.
-- When the socket is lost, what has arrived is played to its end.
+Assumed, because nobody outside Millis knows: it tells that also of an answer without words, at its
+end, and never of one that was cut; when the socket is lost, what has arrived is played to its end.
 """
 
 import asyncio
@@ -22,6 +15,7 @@ from bridge.local.answer import Answer, LineLost
 from bridge.local.caller import Caller
 from bridge.local.playback import Playback
 from bridge.local.speaking import Habits, recognised, turn_over
+from bridge.local.turntaking import TurnTaking
 
 
 class Conversation:
@@ -30,6 +24,8 @@ class Conversation:
     def __init__(self) -> None:
         self.caller: Caller
         """The messages of the call."""
+        self.turns: TurnTaking
+        """What Millis does with the caller's voice."""
         self._hearing: dict[Answer, asyncio.Task[None]] = {}
         self._now = asyncio.get_running_loop().time
 
@@ -48,6 +44,7 @@ class Conversation:
             async with Caller.dial(
                 url, habits=habits or Habits(), begun=talk._begin_to_hear, **about
             ) as talk.caller:
+                talk.turns = TurnTaking(talk.caller)
                 yield talk
         finally:
             await talk._stop_hearing()
@@ -67,15 +64,12 @@ class Conversation:
             LineLost: the connection is gone.
         """
         began, habits = self._now(), self.caller.habits
-        over = self._hold()
+        self.turns.voice()
         for news in recognised(text, habits):
             await self._until(began + news.after)
-            if over is not None:
-                over = None
-                await self.caller.interrupt()
-            await self._tell_partial(news.transcript, is_final=news.is_final)
+            await self.turns.words(news.transcript, is_final=news.is_final)
         await self._until(began + turn_over(text, habits))
-        return await self.caller.request(text)
+        return await self.turns.over(text)
 
     async def barge_in(
         self, text: str, *, words: int | None = None, seconds: float | None = None
@@ -102,47 +96,37 @@ class Conversation:
 
     async def cough(self, seconds: float) -> None:
         """Make a noise that Millis stops for, and that turns out to be no words."""
-        over = self._hold()
+        self.turns.voice()
         await asyncio.sleep(seconds)
-        if over is not None:
-            over.go_on(self._now())
+        self.turns.nothing()
 
     async def hear(self, answer: Answer) -> Answer:
         """Listen to an answer until it has been played, or there is nothing more to hear."""
-        await asyncio.wait({self._hearing[answer]})
-        return answer
-
-    def _hold(self) -> Answer | None:
-        """Stop the playback: somebody speaks."""
-        answer = self.caller.newest if self.caller.answers else None
-        if answer is None or not answer.playing(self._now()):
-            return None
-        answer.hold(self._now())
+        hearing = self._hearing[answer]
+        await asyncio.wait({hearing})
+        hearing.result()
         return answer
 
     async def _until(self, moment: float) -> None:
         await asyncio.sleep(max(0.0, moment - self._now()))
 
-    async def _tell_partial(self, transcript: str, *, is_final: bool) -> None:
-        about = {"session_id": self.caller.session_id}
-        data = {**about, "transcript": transcript, "is_final": is_final}
-        await self.caller.tell({"type": "partial_transcript", "data": data})
-
     # ── hearing ──────────────────────────────────────────────────────────────────────────────────
 
-    def _begin_to_hear(self, answer: Answer) -> None:
-        self._hearing[answer] = asyncio.create_task(self._hear(answer), name="hear")
-
-    async def _hear(self, answer: Answer) -> None:
-        if await answer.reached(lambda playback: playback.finished_at):
-            with contextlib.suppress(LineLost):  # whoever speaks next learns of it
-                await self.caller.played(answer)
+    def _begin_to_hear(self, caller: Caller, answer: Answer) -> None:
+        self._hearing[answer] = asyncio.create_task(_hear(caller, answer), name="hear")
 
     async def _stop_hearing(self) -> None:
         for task in self._hearing.values():
             task.cancel()
         if self._hearing:
             await asyncio.wait(self._hearing.values())
+
+
+async def _hear(caller: Caller, answer: Answer) -> None:
+    """Tell the bridge when the caller has heard all of an answer."""
+    if await answer.reached(lambda playback: playback.finished_at):
+        with contextlib.suppress(LineLost):  # whoever speaks next learns of it
+            await caller.played(answer)
 
 
 def _earlier(one: float | None, other: float | None) -> float | None:

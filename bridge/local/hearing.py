@@ -1,4 +1,7 @@
-"""What comes from the bridge in one call: sorted into answers, and frames nobody should hear."""
+"""What comes from the bridge in one call: sorted into answers, and frames nobody should hear.
+
+Assumed (protocol.md §1 leaves it open): words that come on a stream after its end are not heard.
+"""
 
 import asyncio
 from typing import Annotated, Any
