@@ -40,7 +40,7 @@ _START: Final = 1000.0
 _LONGEST: Final = 24 * 3600.0
 """Virtual seconds after which it is certain that somebody waits for what will never come: timers
 that repeat, such as heartbeats, would go on for ever."""
-_ARRIVAL: Final = 1.0
+_ARRIVAL: Final = 0.5
 """Real seconds after which bytes on loopback are held for lost."""
 _LOOK: Final = 0.005
 """Real seconds between looks at threads: one may end without waking the loop."""
@@ -144,7 +144,9 @@ class _Selector(selectors.DefaultSelector):
         if ready or (timeout is not None and timeout <= 0):
             return ready
         if self._traffic.under_way(self._reads):
-            return super().select(_ARRIVAL)
+            if ready := super().select(_ARRIVAL):
+                return ready
+            self._traffic.give_up(self._reads)
         if self._busy():
             return self._wait_for_work(timeout)
         self._busy_since = None

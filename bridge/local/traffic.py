@@ -5,7 +5,7 @@ moment later. So both ends count.
 """
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 Address = tuple[Any, ...]
@@ -100,14 +100,24 @@ class Traffic:
 
     def under_way(self, reads: Callable[[int], bool]) -> bool:
         """Whether something was sent that the other end waits for, and does not have yet."""
+        return any(True for _ in self._missing(reads))
+
+    def give_up(self, reads: Callable[[int], bool]) -> None:
+        """What has not arrived by now is lost."""
+        for end, other in self._missing(reads):
+            if other is None:
+                end.sent = 0
+            else:
+                other.received, other.received_end = end.sent, end.sent_end
+
+    def _missing(self, reads: Callable[[int], bool]) -> Iterator[tuple[Counted, Counted | None]]:
         for end in self._ends.values():
             other = self._other(end)
             if other is None:
                 if end.sent and not end.sent_end and self._to_be_accepted(end):
-                    return True
+                    yield end, None
             elif _expects(other, end) and reads(other.fileno()):
-                return True
-        return False
+                yield end, other
 
     def _other(self, end: Counted) -> Counted | None:
         return self._ends.get((end.peer, end.local))

@@ -111,6 +111,25 @@ async def test_bytes_that_the_kernel_takes_its_time_with_are_waited_for() -> Non
     server.close()
 
 
+async def test_bytes_that_nobody_ever_takes_hold_the_clock_once() -> None:
+    class Deaf(asyncio.Protocol):
+        pass
+
+    loop = asyncio.get_running_loop()
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = await loop.create_server(Deaf, sock=listening, start_serving=False)
+    transport, _ = await loop.create_connection(Deaf, *listening.getsockname())
+    assert isinstance(transport, asyncio.Transport)
+    transport.write(b"hello")
+    really = time.monotonic()
+    for _ in range(3):
+        await asyncio.sleep(5)
+
+    assert 0.4 < time.monotonic() - really < 1
+    transport.abort()
+    server.close()
+
+
 async def test_a_connection_takes_no_time_to_be_made_unless_it_takes_long() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as third:
         with socket.create_connection(full.getsockname()):
