@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, cast
@@ -91,7 +90,8 @@ class ToolCalls(AgentMiddleware[Any, Any, Any]):
     async def _run(
         self, request: ToolCallRequest, handler: Run, reply: Reply, policy: Policy, use: ToolUse
     ) -> Result:
-        began = time.monotonic()
+        time = asyncio.get_running_loop().time
+        began = time()
         outcome: ToolOutcome = "cancelled"
         result: Result = _told(request, STOPPED, failed=True)
         try:
@@ -100,7 +100,7 @@ class ToolCalls(AgentMiddleware[Any, Any, Any]):
                 seconds = policy.timeout or reply.limits.tool_timeout
                 result, outcome = await _outcome(request, handler, seconds)
         finally:
-            took = time.monotonic() - began
+            took = time() - began
             text = _readable(result) if use.begun else WITHDRAWN
             reply.voice.finish_tool(use, text, outcome, took)
         return result

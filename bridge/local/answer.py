@@ -1,11 +1,13 @@
 """What one caller gets to hear: the pieces of an answer, and frames that should not be there."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from bridge.errors import CallClosed
+from bridge.local.playback import Playback
 from bridge.protocol import EndCall, TransferCall
 
 Silenced = Literal["interrupted", "superseded"]
@@ -54,9 +56,11 @@ class Stray:
 class Answer:
     """One stream as the caller hears it. Iterate over it to get its pieces as they arrive."""
 
-    def __init__(self, stream_id: int, asked_at: float) -> None:
+    def __init__(self, stream_id: int, asked_at: float, playback: Playback | None = None) -> None:
         self.stream_id = stream_id
         self.asked_at = asked_at
+        self.playback = playback
+        """How it sounds; None where it is read as it comes. To hold it, `hold` and `go_on`."""
         self.pieces: list[Piece] = []
         self.ended = False
         """Whether its `end_of_stream` came."""
@@ -82,8 +86,24 @@ class Answer:
 
     @property
     def over(self) -> bool:
-        """Whether there is nothing more to wait for."""
+        """Whether nothing more will come."""
         return bool(self.ended or self.silenced or self.action or self._lost)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection went before its end came."""
+        return self._lost is not None
+
+    def playing(self, at: float) -> bool:
+        """Whether there is, or may yet come, something of it to be heard."""
+        if self.silenced or self.action or self.lost or self.playback is None:
+            return False
+        finished = self.playback.finished_at
+        return finished is None or finished > at
+
+    def heard(self, at: float) -> str:
+        """What the caller knows of it by then."""
+        return self.text if self.playback is None else self.playback.played(at)
 
     async def __aiter__(self) -> AsyncIterator[Piece]:
         """Give the pieces as they arrive, until the answer is over.
@@ -98,7 +118,6 @@ class Answer:
                 position += 1
             if self.over:
                 break
-            self._news.clear()
             await self._news.wait()
         if self._lost is not None:
             raise self._lost
@@ -113,27 +132,77 @@ class Answer:
             pass
         return self
 
+    async def reached(self, moment: Callable[[Playback], float | None]) -> bool:
+        """Wait for a moment of the playback, which may move; False if it will never come."""
+        now = asyncio.get_running_loop().time
+        while self.playback is not None:
+            news, at = self._news, moment(self.playback)
+            if at is not None and at <= now():
+                return True
+            if at is None and self.over and not self.playback.held:
+                break
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(at):
+                    await news.wait()
+        return False
+
+    # ── what the caller does to it ───────────────────────────────────────────────────────────────
+
+    def hold(self, at: float) -> None:
+        """Play no further: somebody speaks."""
+        if self.playback is not None:
+            self.playback.hold(at)
+            self._tell()
+
+    def go_on(self, at: float) -> None:
+        """Play on: it was nothing."""
+        if self.playback is not None:
+            self.playback.go_on(at)
+            self._tell()
+
     # ── what the caller tells it ─────────────────────────────────────────────────────────────────
 
     def hear(self, piece: Piece, *, end: bool) -> None:
         """Take in one frame; an ending without words is no piece."""
         if piece.content or piece.pause or not end:
             self.pieces.append(piece)
+        if self.playback is not None:
+            pause = (piece.pause or 0) / 1000
+            self.playback.hear(piece.content, piece.at, flush=piece.flush, pause=pause)
+            if end:
+                self.playback.end(piece.at)
         self.ended = end
-        self._news.set()
+        self._tell()
 
-    def silence(self, why: Silenced) -> None:
-        """From now on what comes is too late."""
+    def silence(self, why: Silenced, at: float) -> None:
+        """From now on what comes is too late, and what was not played is not heard any more."""
         self.silenced = self.silenced or why
-        self._news.set()
+        self._stop(at)
 
-    def act(self, action: Action) -> None:
-        """The bridge ends the call or hands it over."""
+    def overtake(self, at: float) -> None:
+        """Something newer was asked for."""
+        if not self.over:
+            self.silence("superseded", at)
+        elif self.playing(at):
+            self._stop(at)
+
+    def act(self, action: Action, at: float) -> None:
+        """The bridge ends the call or hands it over: nothing more is played."""
         self.action = action
-        self._news.set()
+        self._stop(at)
 
     def lose(self, error: LineLost) -> None:
         """The connection is gone; an answer that was over stays as it is."""
         if not self.over:
             self._lost = error
-        self._news.set()
+        self._tell()
+
+    def _stop(self, at: float) -> None:
+        if self.playback is not None:
+            self.playback.cut(at)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Wake all who wait: each waits for the event that was there when it looked."""
+        news, self._news = self._news, asyncio.Event()
+        news.set()

@@ -26,6 +26,15 @@ class On:
     text: str
 
 
+@dataclass(frozen=True)
+class Say:
+    """Words with what Millis is told to do about them."""
+
+    text: str
+    flush: bool = False
+    pause: int | None = None
+
+
 END = object()
 """The end of the stream."""
 END_CALL = object()
@@ -34,7 +43,7 @@ INTERRUPT = object()
 CLOSE = object()
 """Close the socket."""
 Script = Mapping[str, Sequence[Any]]
-"""What follows each line of the caller's, and `""` for the call's beginning."""
+"""What follows each line of the caller's, and `""` for the call's beginning; a number waits."""
 
 
 class ScriptedBridge:
@@ -44,8 +53,13 @@ class ScriptedBridge:
         self, script: Script, *, refuse: int | None = None, health: object = HEALTH
     ) -> None:
         self.received: list[dict[str, Any]] = []
+        self.times: list[float] = []
+        """When each of these came, on the loop's clock."""
         self.headers: list[Mapping[str, str]] = []
         self.hung_up = asyncio.Event()
+        self.close_codes: list[int | None] = []
+        self.steps = 0
+        """How much of its scripts has been sent."""
         self.port = 0
         self._script = script
         self._refuse = refuse
@@ -61,6 +75,11 @@ class ScriptedBridge:
 
     def received_of(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.received if message["type"] == kind]
+
+    def when(self, kind: str) -> list[float]:
+        """Seconds from the beginning of the call until each message of a kind."""
+        kinds = zip(self.received, self.times, strict=True)
+        return [round(at - self.times[0], 6) for message, at in kinds if message["type"] == kind]
 
     def transcript(self) -> list[tuple[str, str]]:
         """What the newest request says was said."""
@@ -91,40 +110,58 @@ class ScriptedBridge:
             elif message["type"] == "stream_request":
                 data = message["data"]
                 await self._play(socket, data["stream_id"], data["transcript"][-1]["content"])
+        self.close_codes.append(socket.close_code)
         self.hung_up.set()
         return socket
 
     async def _next(self, socket: web.WebSocketResponse) -> dict[str, Any] | None:
-        frame = await socket.receive()
+        try:
+            frame = await socket.receive()
+        except ConnectionError:  # it pings, and has vanished
+            return None
         if frame.type is not WSMsgType.TEXT:
             return None
         message: dict[str, Any] = orjson.loads(frame.data)
         self.received.append(message)
+        self.times.append(asyncio.get_running_loop().time())
         return message
 
     async def _play(self, socket: web.WebSocketResponse, stream_id: int, line: str) -> None:
         for step in self._script.get(line, [END]):
+            self.steps += 1
             match step:
-                case str():
-                    await self._say(socket, stream_id, step)
-                case On():
-                    await self._say(socket, step.stream_id, step.text)
+                case str() | Say() | On():
+                    await socket.send_json(_words(step, stream_id))
                 case bytes():
                     await socket.send_bytes(step)
                 case dict():
                     await socket.send_json(step)
+                case float():
+                    await asyncio.sleep(step)
                 case _ if step is END:
-                    await self._say(socket, stream_id, "", end=True)
+                    await socket.send_json(_response(stream_id, "", end_of_stream=True))
                 case _ if step is END_CALL:
                     await socket.send_json({"type": "end_call", "data": {"stream_id": stream_id}})
                 case _ if step is INTERRUPT:
-                    while (told := await self._next(socket)) and told["type"] != "interrupt":
-                        pass
+                    await self._wait_for_interrupt(socket)
                 case _:
                     await socket.close(code=1012)
 
-    async def _say(
-        self, socket: web.WebSocketResponse, stream_id: int, text: str, *, end: bool = False
-    ) -> None:
-        data = {"stream_id": stream_id, "content": text, "end_of_stream": end}
-        await socket.send_json({"type": "stream_response", "data": data})
+    async def _wait_for_interrupt(self, socket: web.WebSocketResponse) -> None:
+        while (told := await self._next(socket)) and told["type"] != "interrupt":
+            pass
+
+
+def _words(step: str | Say | On, stream_id: int) -> dict[str, Any]:
+    match step:
+        case str():
+            return _response(stream_id, step)
+        case Say():
+            return _response(stream_id, step.text, flush=step.flush, pause=step.pause)
+        case On():
+            return _response(step.stream_id, step.text)
+
+
+def _response(stream_id: int, text: str, **told: Any) -> dict[str, Any]:
+    data = {"stream_id": stream_id, "content": text, "end_of_stream": False, **told}
+    return {"type": "stream_response", "data": data}

@@ -5,7 +5,10 @@ import pytest
 
 from bridge.local.answer import LineLost
 from bridge.local.caller import Caller
+from bridge.local.conversation import Conversation
 from bridge.local.dialing import CallRefused
+from bridge.local.playback import at_rate
+from bridge.local.speaking import Habits
 from bridge.protocol import EndCall, TransferCall, Utterance
 from tests.local.scripted_bridge import CLOSE, END, END_CALL, INTERRUPT, On, Script, ScriptedBridge
 from tests.wire import bridge_running
@@ -235,6 +238,20 @@ async def test_a_lost_connection_ends_the_answer_and_all_that_follow() -> None:
         assert answer.text == "Well, "
         assert caller.greeting.ended
         assert caller.over.is_set()
+
+
+async def test_a_conversation_takes_the_time_that_talking_takes() -> None:
+    script = {"": GREETING, "story": ["Once upon a time. ", INTERRUPT], "stop": ["Fine.", END]}
+    habits = Habits(words_per_second=100, final_after=0, end_of_turn=0.02, voice=at_rate(20))
+    async with ScriptedBridge(script) as bridge:
+        async with Conversation.dial(bridge.url, habits=habits) as talk:
+            await talk.hear(talk.caller.greeting)
+            await talk.say("story")
+            await talk.hear(await talk.barge_in("stop", words=2))
+
+        assert bridge.transcript()[2:] == [("assistant", "Once upon"), ("user", "stop")]
+        began, told = bridge.when("stream_request")[0], bridge.when("interrupt")[0]
+        assert told - began >= 2 / 20 + 1 / 100 - 0.001
 
 
 async def test_a_real_bridge_answers_and_falls_silent(tmp_path: Path) -> None:
