@@ -9,7 +9,7 @@ help:
 	@echo "make run    start the bridge on http://127.0.0.1:8080"
 	@echo "make test   run every test"
 	@echo "make check  format check, lint, types, import directions"
-	@echo "make bench  measure the waiting that the bridge adds, and what the record costs"
+	@echo "make bench  measure the waiting that the bridge adds, beside others, and what the record costs"
 	@echo "make bench-peers  install pipecat and livekit-agents beside the bridge, to compare with"
 	@echo "make soak   kill the bridge a hundred times, and look for what was lost"
 	@echo "make clean  remove the virtual environment and caches"
@@ -26,8 +26,8 @@ check: $(VENV)/.dev
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/test_layout.py
 
-bench: $(VENV)/.dev
-	@$(BIN)/python benchmarks/answering.py
+bench: $(VENV)/.bench
+	@$(BIN)/python benchmarks/speed
 	@$(BIN)/python benchmarks/recording.py
 	@$(BIN)/python benchmarks/listing.py
 
@@ -54,6 +54,10 @@ $(VENV)/.run: pyproject.toml | $(BIN)/python
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.bench: pyproject.toml | $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]'
+	@touch $@
 
 # A peer's environment holds what its extra names, without the bridge, as the peer's users have it.
 .venv-%/.peer: pyproject.toml

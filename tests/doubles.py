@@ -1,19 +1,21 @@
 """Stand-ins for the two sides of a call: the line to Millis, and an agent with a script."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from bridge.call.call import Call
-from bridge.call.events import CallData, CallEvent, TurnEnded
-from bridge.call.ports import Brief, Voice
+from bridge.call.events import CallData, CallEvent, ModelAnswered, TurnEnded
+from bridge.call.ledger import Identify, ToolOutcome, ToolUse
+from bridge.call.ports import Action, Brief, Voice
 from bridge.call.setup import CallSetup
 from bridge.errors import CallClosed
 from bridge.protocol import Inbound, Outbound, StreamResponse
 from bridge.speech import Lexicon
 
 K = TypeVar("K")
+T = TypeVar("T")
 
 APOLOGY = "Sorry, something went wrong."
 REPROMPT = "Sorry, could you say that again?"
@@ -88,6 +90,75 @@ class ScriptedAgent:
                     result = step(voice)
                     if asyncio.iscoroutine(result):
                         await result
+
+
+class RecordingVoice:
+    """Notes what a reply does."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.finished: list[bool] = []
+        self.began = False
+        self.answered: list[ModelAnswered] = []
+        self.tools: list[tuple[str, ToolOutcome]] = []
+        self.turn = 1
+
+    @property
+    def sent(self) -> int:
+        return len("".join(self.said))
+
+    async def say(self, text: str) -> None:
+        self.said.append(text)
+
+    async def finish_message(self, *, wait_follows: bool = False) -> None:
+        self.finished.append(wait_follows)
+
+    def model_began(self) -> None:
+        self.began = True
+
+    def model_answered(self, message: ModelAnswered) -> None:
+        self.answered.append(message)
+
+    def drop_message(self) -> None:
+        raise AssertionError("a message failed")
+
+    async def announce(self, text: str) -> None:
+        self.said.append(text)
+
+    async def certain(self) -> None:
+        """It is."""
+
+    def same_use(self, name: str, identity: str, identify: Identify) -> ToolUse | None:
+        return None
+
+    def read(self, use: ToolUse) -> None:
+        raise AssertionError("there is no equal use")
+
+    def start_tool(
+        self,
+        run: Callable[[ToolUse], Coroutine[Any, Any, T]],
+        *,
+        name: str,
+        arguments: Mapping[str, Any],
+        identity: str | None,
+        filler: str,
+        policy: str = "",
+        limit: float = 0.0,
+    ) -> asyncio.Task[T]:
+        return asyncio.create_task(run(ToolUse("call_1", name, arguments, identity)))
+
+    def finish_tool(self, use: ToolUse, result: str, outcome: ToolOutcome, seconds: float) -> None:
+        use.result = result
+        self.tools.append((use.name, outcome))
+
+    async def ask(self, use: ToolUse, question: str) -> None:
+        raise AssertionError("nothing was asked for")
+
+    def agreed(self, name: str, identity: str) -> bool:
+        return False
+
+    def request(self, action: Action) -> None:
+        raise AssertionError("nothing was asked for")
 
 
 class Phrases:

@@ -16,6 +16,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1]))
+
+import starting
 from report import Report, machine, page
 from scenes import (
     Failed,
@@ -121,7 +124,8 @@ async def run(names: Sequence[str], rounds: int, report: Report) -> None:
     """All scenes, so many times, the servers taking turns in each."""
     kinds = {tools: servers(tools) for tools in {with_tools(name) for name in names}}
     with model() as talker:
-        with started([server for kind in kinds.values() for server in kind], talker.base_url):
+        everybody = [server for kind in kinds.values() for server in kind]
+        with started(everybody, talker.base_url):
             for number in range(rounds):
                 for name in names:
                     players = measured(name, kinds[with_tools(name)])
@@ -137,12 +141,15 @@ def main() -> None:
     """Measure, keep the figures, and print the table."""
     options = argparse.ArgumentParser(description=__doc__, prog="benchmarks/speed")
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--starts", type=int, default=5, help="starts of each kind to time")
     options.add_argument("--only", nargs="+", choices=SCENES, default=list(SCENES))
     options.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/speed.json")
     asked = options.parse_args()
     others = os.sched_getaffinity(0) - {CORE}
     os.sched_setaffinity(0, others or {CORE})
     report = Report(machine())
+    if asked.starts:
+        report.add("start", "bridge", starting.measure(asked.starts))
     asyncio.run(run(asked.only, asked.rounds, report))
     report.finish()
     asked.out.parent.mkdir(exist_ok=True)

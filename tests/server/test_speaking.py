@@ -1,7 +1,6 @@
 """What of a turn is spoken: the text of the agent's own messages, once, and nothing else."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,10 +16,10 @@ from bridge.agent.agent import LangChainAgent
 from bridge.agent.chain import NamedModel
 from bridge.agent.message import Listener
 from bridge.agent.reply import Limits
-from bridge.call.events import CallData, ModelAnswered
-from bridge.call.ledger import Identify, ToolOutcome, ToolUse
-from bridge.call.ports import Action, Brief
+from bridge.call.events import CallData
+from bridge.call.ports import Brief
 from bridge.protocol import Utterance
+from tests.doubles import RecordingVoice
 from tests.fake_openai.client import FakeOpenAI
 from tests.wire import Wire, asking, bridge_running, dialled, noted, tool_call, write_tool
 
@@ -275,73 +274,6 @@ class Whole(BaseChatModel):
     def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
         self.asked.append(messages)
         return ChatResult(generations=[ChatGeneration(message=self.answers[len(self.asked) - 1])])
-
-
-class RecordingVoice:
-    """Notes what a reply does."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.finished: list[bool] = []
-        self.began = False
-        self.answered: list[ModelAnswered] = []
-        self.turn = 1
-
-    @property
-    def sent(self) -> int:
-        return len("".join(self.said))
-
-    async def say(self, text: str) -> None:
-        self.said.append(text)
-
-    async def finish_message(self, *, wait_follows: bool = False) -> None:
-        self.finished.append(wait_follows)
-
-    def model_began(self) -> None:
-        self.began = True
-
-    def model_answered(self, message: ModelAnswered) -> None:
-        self.answered.append(message)
-
-    def drop_message(self) -> None:
-        raise AssertionError("a message failed")
-
-    async def announce(self, text: str) -> None:
-        self.said.append(text)
-
-    async def certain(self) -> None:
-        """It is."""
-
-    def same_use(self, name: str, identity: str, identify: Identify) -> ToolUse | None:
-        return None
-
-    def read(self, use: ToolUse) -> None:
-        raise AssertionError("there is no equal use")
-
-    def start_tool(
-        self,
-        run: Callable[[ToolUse], Coroutine[Any, Any, T]],
-        *,
-        name: str,
-        arguments: Mapping[str, Any],
-        identity: str | None,
-        filler: str,
-        policy: str = "",
-        limit: float = 0.0,
-    ) -> asyncio.Task[T]:
-        return asyncio.create_task(run(ToolUse("call_1", name, arguments, identity)))
-
-    def finish_tool(self, use: ToolUse, result: str, outcome: ToolOutcome, seconds: float) -> None:
-        use.result = result
-
-    async def ask(self, use: ToolUse, question: str) -> None:
-        raise AssertionError("nothing was asked for")
-
-    def agreed(self, name: str, identity: str) -> bool:
-        return False
-
-    def request(self, action: Action) -> None:
-        raise AssertionError("nothing was asked for")
 
 
 class Silent:
