@@ -204,12 +204,14 @@ class Ledger:
         earlier = [entry for entry in self.entries if entry is not newest]
         asked = [entry for entry in earlier if entry.digest is not None]
         for entry in earlier:
+            if not entry.transcript and not entry.said:
+                continue  # forgotten already, as most of a long call
             entry.transcript = ()
             open_question = any(use.question for use in entry.uses)
             if not entry.cut and not open_question and entry not in asked[-1:]:
                 entry.said = ""
         room = _MAX_RESULTS
-        for entry in reversed(earlier):
+        for entry in (entry for entry in reversed(earlier) if entry.uses):
             room -= sum(len(use.result or "") for use in entry.uses)
             if room < 0:
                 entry.uses = [use for use in entry.uses if not use.told]
