@@ -152,7 +152,7 @@ def main() -> None:
         report.add("start", "bridge", starting.measure(asked.starts))
     asyncio.run(run(asked.only, asked.rounds, report))
     report.finish()
-    asked.out.parent.mkdir(exist_ok=True)
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(report.as_json()))
     print(page(report))
     try:

@@ -173,12 +173,13 @@ class Interrupts:
         for turn in turns:
             if turn.said and not WHOLE.startswith("".join(turn.said)):
                 raise Failed(f"not what the model said: {''.join(turn.said)[:80]!r}")
-        left = [noted[turn.words][-1].get("left") for turn in turns]
-        closed = [at - turn.interrupted for at, turn in zip(left, turns, strict=True) if at]
+        asked = [turn for turn in turns if turn.words in noted]  # else it was never sent
+        left = [noted[turn.words][-1].get("left") for turn in asked]
+        closed = [at - turn.interrupted for at, turn in zip(left, asked, strict=True) if at]
         return {
             "last_frame": [max(0.0, turn.last - turn.interrupted) for turn in turns],
             "closed": closed,
-            "lost": [float(len(turns) - len(closed))],
+            "lost": [float(len(asked) - len(closed))],
         }
 
     async def _call(self, number: int, caller: Caller, chance: float) -> list[Turn]:
