@@ -112,11 +112,12 @@ async def play(name: str, server: Server, talker: Model, report: Report) -> None
     """Measure one scene with one server."""
     server.go_on()
     try:
-        await asyncio.sleep(0.3)
+        await server.quiet()  # what the scene before has left to do is not this one's
         report.add(name, server.name, await SCENES[name].run(server, talker))
     except (Failed, TimeoutError, ConnectionError, OSError) as error:
         report.fail(name, server.name, f"{type(error).__name__}: {error}"[:200])
     finally:
+        await server.quiet()
         server.hold()
 
 

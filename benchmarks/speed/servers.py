@@ -1,5 +1,6 @@
 """The servers under measurement: started on one core, held still while others are measured."""
 
+import asyncio
 import json
 import os
 import runpy
@@ -90,6 +91,14 @@ class Server:
         assert self.process is not None
         tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+    async def quiet(self) -> None:
+        """Wait until it has nothing left to do, but not for ever."""
+        for _ in range(20):
+            before = self.cpu()
+            await asyncio.sleep(0.5)
+            if self.cpu() - before < 0.02:
+                return
 
     def memory(self) -> int:
         """Bytes that only it holds, in memory."""

@@ -8,6 +8,7 @@ from bridge.call.ledger import Entry, ToolUse
 WITHDRAWN = "Not done: the caller spoke before it happened."
 BROKEN_OFF = "Not done: something went wrong before it happened."
 
+_NOTE = re.compile(r"\[Note: [^\]]*\]\n")
 _LONGEST_QUOTE = 160
 _IN_QUOTES = str.maketrans('"[]', "'()")
 """Nothing that is quoted can end the quote, or the note."""
@@ -27,6 +28,11 @@ def note(entries: Sequence[Entry], heard: str) -> str:
         parts.append("You were cut off before you said anything.")
     parts += [_outcome(use) for use in unaware]
     return f"[Note: {' '.join(parts)}]" if parts else ""
+
+
+def without_note(line: str) -> str:
+    """A line of the caller's as they said it."""
+    return _NOTE.sub("", line, count=1)
 
 
 def _cut_last(entries: Sequence[Entry]) -> list[Entry]:

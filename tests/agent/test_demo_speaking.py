@@ -210,3 +210,11 @@ def test_silence_in_a_conversation_is_not_heard_as_a_question() -> None:
 )
 def test_any_content_can_be_read(content: Any, text: str) -> None:
     assert text_of(HumanMessage.model_construct(content=content, type="human")) == text
+
+
+def test_what_the_bridge_notes_on_a_cut_is_not_the_callers_word() -> None:
+    note = '[Note: You were cut off. The caller heard only: "Here is".]'
+    said = answer([HumanMessage("Hi."), HumanMessage(f"{note}\nfrobnicate")], ()).text
+
+    assert "frobnicate" in said
+    assert "cut off" not in said

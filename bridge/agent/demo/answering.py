@@ -20,6 +20,7 @@ from bridge.agent.demo.smalltalk import (
     small_talk,
 )
 from bridge.agent.demo.words import clean, words
+from bridge.call.notes import without_note
 
 _LONGEST_LINE = 1000
 """Characters of a line that are read; its end, where the request usually is."""
@@ -85,11 +86,12 @@ def answer(
 
 
 def text_of(message: BaseMessage, limit: int = _LONGEST_LINE) -> str:
-    """The words of a message, whatever its content is made of."""
+    """The words of a message, whatever its content is made of, without the bridge's own note."""
     content: Any = message.content
     parts = content if isinstance(content, list) else [content]
     found = (part.get("text") if isinstance(part, dict) else part for part in parts)
-    return clean(" ".join(part for part in found if isinstance(part, str)), limit)
+    said = (without_note(part) for part in found if isinstance(part, str))
+    return clean(" ".join(said), limit)
 
 
 def _results(talk: Sequence[BaseMessage]) -> list[Result]:
