@@ -8,6 +8,7 @@ table and, where matplotlib is installed, a plot.
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import subprocess
@@ -112,11 +113,14 @@ async def play(name: str, server: Server, talker: Model, report: Report) -> None
     """Measure one scene with one server."""
     server.go_on()
     try:
+        gc.collect()
+        gc.disable()  # a pause of the callers' would look like one of the server's
         await server.quiet()  # what the scene before has left to do is not this one's
         report.add(name, server.name, await SCENES[name].run(server, talker))
     except (Failed, TimeoutError, ConnectionError, OSError) as error:
         report.fail(name, server.name, f"{type(error).__name__}: {error}"[:200])
     finally:
+        gc.enable()
         await server.quiet()
         server.hold()
 

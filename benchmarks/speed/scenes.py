@@ -1,7 +1,6 @@
 """What is measured: callers that do the same to every server, and the times that come of it."""
 
 import asyncio
-import gc
 import json
 import random
 import time
@@ -80,8 +79,6 @@ class Talk:
         callers = await dial(server, self.calls)
         try:
             model.answer(first_ms=first_ms, gap_ms=gap_ms)
-            gc.collect()
-            gc.disable()
             busy, began = server.cpu(), time.monotonic()
             turns = await self._talk(callers)
             seconds = time.monotonic() - began
@@ -89,7 +86,6 @@ class Talk:
             await asyncio.sleep(0.1)
             noted = model.times()
         finally:
-            gc.enable()
             hang_up(callers)
         check(turns, callers)
         return {

@@ -1,6 +1,8 @@
 """LangChain's own agent over one toolbox: compiled once, shared by all calls."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -123,8 +125,14 @@ class LangChainAgent:
         )
 
     def _system(self, brief: Brief) -> AnyMessage:
-        now = datetime.now().astimezone()
-        return SystemMessage(content=self._prompts().system(brief.call, now, brief.memory))
+        """The system prompt. Its clock goes by the minute: until the next it stays the same."""
+        prompts, minute = self._prompts(), int(time.time() // 60)
+        told: _Told | None = brief.kept.get(_TOLD)
+        if told is None or not told.holds(prompts, brief, minute):
+            now = datetime.fromtimestamp(60 * minute).astimezone()
+            message = SystemMessage(content=prompts.system(brief.call, now, brief.memory))
+            told = brief.kept[_TOLD] = _Told(prompts, brief.call, brief.memory, minute, message)
+        return told.message
 
 
 def _messages(brief: Brief) -> list[AnyMessage]:
@@ -152,6 +160,27 @@ def _asked_with(
     return dict(cast("RunnableBinding[Any, Any]", chain[0].chat.bind_tools(tools)).kwargs)
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A system prompt, with what it was made of."""
+
+    prompts: SystemPrompt
+    call: CallData
+    memory: str
+    minute: int
+    message: SystemMessage
+
+    def holds(self, prompts: SystemPrompt, brief: Brief, minute: int) -> bool:
+        """Whether it would be the same now."""
+        return (
+            self.prompts is prompts
+            and self.call is brief.call
+            and self.memory == brief.memory
+            and self.minute == minute
+        )
+
+
+_TOLD = "system prompt"
 _Written = tuple[Item, list[AnyMessage]]
 _KEPT = "messages"
 """The history of the turn before: making a message costs as much as sending ten of its words, and
