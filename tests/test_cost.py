@@ -17,6 +17,7 @@ from aiohttp import web
 from langchain.agents import create_agent
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import HumanMessage
+from pydantic import SecretStr
 
 from bridge.agent.agent import LangChainAgent
 from bridge.agent.chain import NamedModel
@@ -114,7 +115,8 @@ async def test_a_token_costs_no_more_than_twice_what_it_did() -> None:
             frame = orjson.dumps({"type": "stream_response", "data": said})
             await socket.send_frame(frame, 1)
 
-    await bridge(), await relay()
+    await bridge()
+    await relay()
     ratio = await least(bridge, 60) / await least(relay, 60)
 
     assert ratio < MOST_PER_TOKEN, f"a token costs {ratio:.1f} times a relay's"
@@ -126,7 +128,7 @@ async def test_a_plain_turn_costs_less_than_a_run_of_the_graph(monkeypatch: Any)
         return Given()
 
     monkeypatch.setattr(Upstream, "open", opened)
-    model = LeanChatOpenAI(model="m", api_key="sk-test")  # type: ignore[arg-type]
+    model = LeanChatOpenAI(model="m", api_key=SecretStr("sk-test"))
 
     class Prompts:
         def system(self, *_: object) -> str:
@@ -144,7 +146,8 @@ async def test_a_plain_turn_costs_less_than_a_run_of_the_graph(monkeypatch: Any)
     async def run() -> None:
         await graph.ainvoke({"messages": [HumanMessage("Hello?")]})
 
-    await turn(), await run()
+    await turn()
+    await run()
     ratio = await least(turn, 60) / await least(run, 60)
 
     assert ratio < MOST_PER_TURN, f"a turn costs {ratio:.2f} of a graph's"

@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))
 
 import starting
-from report import Report, machine, page
+from report import Report, machine, page, read
 from scenes import (
     Failed,
     Interrupts,
@@ -142,6 +142,17 @@ async def run(names: Sequence[str], rounds: int, report: Report) -> None:
     sys.stderr.write("\n")
 
 
+def show(report: Report, kept: Path) -> None:
+    """Print the table, and draw the plot beside the raw figures."""
+    print(page(report))
+    try:
+        from plot import draw  # noqa: PLC0415 - matplotlib is an extra's
+    except ImportError:
+        print("no plot: matplotlib is not installed")
+    else:
+        draw(report, kept.with_suffix(".svg"))
+
+
 def main() -> None:
     """Measure, keep the figures, and print the table."""
     options = argparse.ArgumentParser(description=__doc__, prog="benchmarks/speed")
@@ -149,7 +160,11 @@ def main() -> None:
     options.add_argument("--starts", type=int, default=5, help="starts of each kind to time")
     options.add_argument("--only", nargs="+", choices=SCENES, default=list(SCENES))
     options.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/speed.json")
+    options.add_argument("--show", type=Path, help="only show the figures kept in this file")
     asked = options.parse_args()
+    if asked.show:
+        show(read(asked.show), asked.show)
+        return
     others = os.sched_getaffinity(0) - {CORE}
     os.sched_setaffinity(0, others or {CORE})
     report = Report(machine())
@@ -159,13 +174,7 @@ def main() -> None:
     report.finish()
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(report.as_json()))
-    print(page(report))
-    try:
-        from plot import draw  # noqa: PLC0415 - matplotlib is an extra's
-    except ImportError:
-        print("no plot: matplotlib is not installed")
-    else:
-        draw(report, asked.out.with_suffix(".svg"))
+    show(report, asked.out)
 
 
 if __name__ == "__main__":

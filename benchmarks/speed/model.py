@@ -48,7 +48,8 @@ class Book:
         arrived = time.monotonic()
         messages = orjson.loads(body)["messages"]
         said = next(line["content"] for line in reversed(messages) if line["role"] == "user")
-        words = said if isinstance(said, str) else said[0]["text"]
+        text = said if isinstance(said, str) else said[0]["text"]
+        words = text.rpartition("\n")[2]  # the bridge puts a note before a line, after a cut
         noted = {"read": arrived}
         self.times.setdefault(words, []).append(noted)
         if self.tool and messages[-1]["role"] != "tool":

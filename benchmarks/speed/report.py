@@ -1,5 +1,6 @@
 """What came out: kept raw, and shown as one page with the targets it is held against."""
 
+import json
 import os
 import platform
 import time
@@ -77,6 +78,12 @@ class Report:
 _BEGAN = time.monotonic()
 
 
+def read(file: Path) -> Report:
+    """A report that was kept."""
+    kept = json.loads(file.read_text())
+    return Report(kept["about"], kept["figures"], kept["failures"])
+
+
 def page(report: Report) -> str:
     """The table, as Markdown."""
     return "\n".join([*_head(report), *_latency(report), *_rest(report), *_targets(report)])
@@ -97,24 +104,30 @@ def _head(report: Report) -> Iterator[str]:
 
 
 def _latency(report: Report) -> Iterator[str]:
-    yield "Added to the model's first word, ms, p50 / p95 (p50 of the floor = 1)"
-    yield from _table(report, "added", _in_ms)
-    yield "Processor time per token, turn included, µs (floor = 1)"
-    yield from _table(report, "cpu_per_token", _in_us)
+    yield "Added to the model's first word, ms, p50 / p95 (× the floor's p50)"
+    yield from _table(report, [("added", "", _in_ms)])
+    yield "Processor time per token, turn included, µs (× the floor's)"
+    yield from _table(report, [("cpu_per_token", "", _in_us)])
 
 
 def _rest(report: Report) -> Iterator[str]:
-    yield "Interrupt with 100 calls speaking, ms, p50 / p99"
-    yield from _table(report, "last_frame", _tail, "to the last frame")
-    yield from _table(report, "closed", _tail, "to the model's request closed", head=False)
-    yield from _table(report, "lost", _plain, "lost", head=False)
+    yield "100 calls speaking, 1,000 interrupts a round, ms, p50 / p99"
+    rows = [
+        ("last_frame", "to the last frame", _tail),
+        ("closed", "to the model's request closed", _tail),
+        ("lost", "lost", _plain),
+    ]
+    yield from _table(report, rows)
     yield "A tool between two requests to the model, ms, p50 / p95"
-    yield from _table(report, "round_trip", _in_ms)
+    yield from _table(report, [("round_trip", "", _in_ms)])
     yield "Memory, KiB"
-    yield from _table(report, "idle_call", _in_kib, "a call that waits")
-    yield from _table(report, "speaking_call", _in_kib, "a call that speaks", head=False)
+    rows = [
+        ("idle_call", "a call that waits, 1,000 of them", _in_kib),
+        ("speaking_call", "more for one that speaks", _in_kib),
+    ]
+    yield from _table(report, rows)
     yield "Thinking ahead: first word after the request, ms, p50 / p95"
-    yield from _table(report, "first_word", _in_ms)
+    yield from _table(report, [("first_word", "", _in_ms)])
     yield "Start, s: minimum / median / maximum"
     yield ""
     for name, values in report.figures.get("start", {}).get("bridge", {}).items():
@@ -126,20 +139,18 @@ def _rest(report: Report) -> Iterator[str]:
 Cell = Callable[[Report, str, str, str], str]
 
 
-def _table(
-    report: Report, name: str, cell: Cell, label: str = "", *, head: bool = True
-) -> Iterator[str]:
-    scenes = [s for s, by in report.figures.items() if any(name in t for t in by.values())]
+def _table(report: Report, rows: Sequence[tuple[str, str, Cell]]) -> Iterator[str]:
+    """A row for each scene that measured the figure, under the row's label or the scene's name."""
     names = [s for s in SERVERS if any(s in by for by in report.figures.values())]
-    if head:
-        yield ""
-        yield f"| | {' | '.join(names)} |"
-        yield f"|---|{'---:|' * len(names)}"
-    for scene in scenes:
-        cells = " | ".join(cell(report, scene, server, name) for server in names)
-        yield f"| {label or scene} | {cells} |"
-    if not head or not label:
-        yield ""
+    yield ""
+    yield f"| | {' | '.join(names)} |"
+    yield f"|---|{'---:|' * len(names)}"
+    for name, label, cell in rows:
+        for scene, by_server in report.figures.items():
+            if any(name in times for times in by_server.values()):
+                cells = " | ".join(cell(report, scene, server, name) for server in names)
+                yield f"| {label or scene} | {cells} |"
+    yield ""
 
 
 def _in_ms(report: Report, scene: str, server: str, name: str) -> str:
