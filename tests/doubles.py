@@ -71,7 +71,7 @@ class ScriptedAgent:
         self.briefs: list[Brief] = []
 
     async def warm(self) -> None:
-        pass
+        """It needs no connection."""
 
     async def reply(self, brief: Brief, voice: Voice) -> None:
         self.briefs.append(brief)

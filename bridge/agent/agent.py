@@ -110,10 +110,9 @@ class LangChainAgent:
 
     async def warm(self) -> None:
         """Have a connection to the first model open. Never fails."""
-        for model in self._chain:
-            if isinstance(model.chat, CanWarm):
-                await model.chat.warm()
-            return
+        first = next(iter(self._chain)).chat
+        if isinstance(first, CanWarm):
+            await first.warm()
 
     async def _answer(
         self, messages: Sequence[AnyMessage], asked_with: dict[str, Any], reply: Reply

@@ -23,14 +23,9 @@ class Breaker:
         self._failed = 0
         self._try_at = 0.0
 
-    @property
-    def closed(self) -> bool:
-        """Whether all is well."""
-        return self._failed < self._limit
-
     def admits(self) -> bool:
         """Whether to try now. When the pause is over, the first who asks is the probe."""
-        if self.closed:
+        if self._failed < self._limit:
             return True
         if self._clock() < self._try_at:
             return False

@@ -86,13 +86,13 @@ class ModelMessage:
 
     async def hear_words(self, text: str) -> None:
         """Take in some of the model's words, and speak them at once."""
-        self._is_alive()
+        self._sign_of_life()
         if text:
             await self._speak(text)
 
     async def hear(self, message: BaseMessage | BaseMessageChunk) -> None:
         """Take in one chunk, and speak its text at once."""
-        self._is_alive()
+        self._sign_of_life()
         if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
             self._requests.hear(message.tool_call_chunks)
         content = message.content
@@ -100,7 +100,7 @@ class ModelMessage:
         if text:
             await self._speak(text)
 
-    def _is_alive(self) -> None:
+    def _sign_of_life(self) -> None:
         time = self._time()
         if time >= self._alive_until:
             self._alive_until = time + self._token_timeout / 20
