@@ -3,28 +3,45 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check bench bench-peers soak clean
+.PHONY: help run test check console bench bench-peers soak clean
 
 help:
 	@echo "make run    start the bridge on http://127.0.0.1:8080"
 	@echo "make test   run every test"
-	@echo "make check  format check, lint, types, import directions"
+	@echo "make check  format check, lint, types, holes and secrets, import directions"
+	@echo "make console  build the console's pages; run and test do it, too, where it can be done"
 	@echo "make bench  measure the waiting that the bridge adds, beside others, and what the record costs"
 	@echo "make bench-peers  install pipecat and livekit-agents beside the bridge, to compare with"
-	@echo "make soak   kill the bridge a hundred times, and look for what was lost"
+	@echo "make soak   kill the bridge a hundred times, and replicas behind HAProxy; look for what was lost"
 	@echo "make clean  remove the virtual environment and caches"
 
-run: $(VENV)/.run
+# What the console's pages are made of.
+PAGES := $(shell find web -not -path 'web/node_modules*' -type f)
+
+# Where somebody may have left a key: not in figures, pictures and lists of hashes. What tests plant
+# and what examples show is listed in .secrets.baseline; anything else needs a word on its line:
+# `# pragma: allowlist secret`, and why it is none.
+LOOKED_AT := . ':!benchmarks/results' ':!docs/images' ':!web/package-lock.json'
+
+run: $(VENV)/.run $(VENV)/.console
 	@$(BIN)/bridge serve
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.console
 	@$(BIN)/python -X dev -m pytest -n 4 --dist worksteal
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/bandit -q -c pyproject.toml -r bridge tools
+	@git ls-files -z -- $(LOOKED_AT) | xargs -0 -n 160 -P 2 \
+		$(BIN)/detect-secrets-hook --baseline .secrets.baseline
 	@$(BIN)/python -m pytest -q tests/test_layout.py
+	@$(BIN)/python web/build.py check
+
+console: $(BIN)/python
+	@$(BIN)/python web/build.py
+	@touch $(VENV)/.console
 
 bench: $(VENV)/.bench
 	@$(BIN)/python benchmarks/speed
@@ -36,9 +53,10 @@ bench-peers: .venv-pipecat/.peer .venv-livekit/.peer
 soak: $(VENV)/.dev
 	@BRIDGE_TEST_KILLS=50 $(BIN)/python -X dev -m pytest \
 		tests/store/test_killing_the_bridge.py tests/store/test_dying.py --timeout 1800
+	@BRIDGE_TEST_CALLS=100 $(BIN)/python -X dev -m pytest tests/server/test_replicas.py
 
 clean:
-	rm -rf $(VENV) $(wildcard .venv-*) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(wildcard .venv-*) web/node_modules bridge/server/console/built .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -54,6 +72,14 @@ $(VENV)/.run: pyproject.toml | $(BIN)/python
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.run
+
+# The bridge runs without its console: what cannot be built is said once, and not tried again until
+# the pages have changed, or with `make console`.
+$(VENV)/.console: $(PAGES) | $(BIN)/python
+	@echo "building the console, once"
+	@$(BIN)/python web/build.py > $(VENV)/console.log 2>&1 \
+		|| echo "the bridge runs without it: $$(tail -n 1 $(VENV)/console.log)"
+	@touch $@
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]'

@@ -9,6 +9,7 @@ import asyncio
 import http.client
 import os
 import secrets
+import signal
 import socket
 import statistics
 import subprocess
@@ -87,7 +88,7 @@ def _serve(folder: str, **more: str) -> float:
             time.sleep(_ASK_AGAIN)
         return time.perf_counter() - began
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # SIGTERM would drain first
         process.wait(10)
 
 

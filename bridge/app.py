@@ -1,21 +1,29 @@
 """The composition root: settings in, a running bridge out. Only this module knows everyone."""
 
 import asyncio
-from collections.abc import Mapping
+import os
+import socket
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 import structlog
 
 from bridge import __version__
 from bridge.agent.closing import close_model
 from bridge.agent.rehearsal import Rehearsal
+from bridge.agentview import AgentView
 from bridge.call.ahead import COUNTS as AHEAD_COUNTS
-from bridge.call.earlier import Earlier, NoEarlier
 from bridge.call.events import CallData, CallEvent, NoRecord, Observer
 from bridge.call.recall import COUNTS as RECALL_COUNTS
 from bridge.call.sessions import Sessions
 from bridge.call.setup import CallSetup
+from bridge.keeping import deliveries_of, earlier_of, recorder_of, webhook_of
+from bridge.local.browser.route import add_local_millis
+from bridge.local.door import Door
+from bridge.metering import Meters
 from bridge.personas import Personas
 from bridge.plugins.millis.tools import deliver
 from bridge.plugins.prompt_shelf import PromptShelf
@@ -24,6 +32,13 @@ from bridge.plugins.threads import ToolThreads
 from bridge.plugins.watch import Shelf, watch
 from bridge.server.access import Keys
 from bridge.server.api import add_api
+from bridge.server.console.pulse import Pulse
+from bridge.server.console.routes import Watching, add_console
+from bridge.server.console.visitors import Visitors
+from bridge.server.draining import drain
+from bridge.server.loopback import only_from_here
+from bridge.server.metrics import add_metrics
+from bridge.server.readers import Readers
 from bridge.server.socket import Switchboard
 from bridge.server.watching import Watchers
 from bridge.server.web import WebServer, make_web
@@ -31,24 +46,32 @@ from bridge.settings import Settings
 from bridge.tooling import RESERVED, after_calls, joined, mcp_servers
 
 if TYPE_CHECKING:
-    from bridge.server.webhook import Webhook
-    from bridge.store import Archive, Recorder
-    from bridge.store.deliveries.deliveries import Deliveries
+    from bridge.store import Archive
 
 _log = structlog.get_logger(__name__)
 
 
 _LAST_CALLS = 2.0
 """Seconds in which, at the end, the webhook learns of the calls that were still going on."""
+_HURRY_CALLS, _HURRY_RECORD = 0.5, 1.0
+"""Seconds, when it has to be quick, that calls may take to end, and the record to be written."""
 
 
 class Bridge:
-    """Everything one process runs. Enter it to load and serve, leave it to hang up and stop."""
+    """Everything one process runs. Enter it to load and serve, leave it to hang up and stop.
 
-    def __init__(self, settings: Settings, rehearsal: Rehearsal | None = None) -> None:
+    It opens the port of the settings, or serves on one that is open already: `listening`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        rehearsal: Rehearsal | None = None,
+        listening: socket.socket | None = None,
+    ) -> None:
         self.settings = settings
-        self.recorder = None if rehearsal else _recorder(settings)
-        deliveries = None if self.recorder is None else _deliveries(settings)
+        self.recorder = None if rehearsal else recorder_of(settings)
+        deliveries = None if self.recorder is None else deliveries_of(settings)
         self._after_calls = after_calls(self._deliver, deliveries)
         self.tools = ToolShelf(
             settings.tools_dir,
@@ -60,18 +83,29 @@ class Bridge:
         self.toolbox = joined(self.tools, self.mcp)
         self.prompts = PromptShelf(settings.prompts_dir)
         self.personas = Personas(settings, self.prompts, lambda: self.toolbox.current, rehearsal)
-        self.webhook = _webhook(settings, self.recorder, deliveries)
+        self.webhook = webhook_of(settings, self.recorder, deliveries)
+        self.meters = Meters(lambda: self.toolbox.current, self.personas.models)
         self._watching: asyncio.Task[None] | None = None
         self._closing = AsyncExitStack()
-        watchers = Watchers()
-        self.board = self._switchboard(watchers, rehearsal)
+        watchers, pulse = Watchers(), Pulse()
+        self.board = self._switchboard(
+            (watchers, pulse, self.meters.calls, self._after_calls), rehearsal
+        )
         app = make_web(self.board, watchers, self.findings)
         add_api(app, self._archive, settings.api_tokens)
+        add_metrics(app, self.meters.page, Readers(settings.api_tokens))
+        visitors = Visitors(settings.console_tokens)
+        add_console(app, self._exhibit(pulse), self._archive, Watching(watchers, pulse), visitors)
+        admit = visitors.beside(only_from_here(settings.host, local_pages=True))
+        add_local_millis(app, admit, self._door)
+        prompts = (self.prompts, *self.personas.shelves)
+        self.meters.read(self.board, self.findings, self.tools, prompts)
         self._server = WebServer(
             app,
             host=settings.host,
             port=settings.port,
             shutdown_timeout=settings.shutdown_timeout,
+            listening=listening,
         )
 
     async def __aenter__(self) -> Self:
@@ -94,16 +128,35 @@ class Bridge:
             if self.webhook is not None:
                 await stack.enter_async_context(self.webhook)
             await stack.enter_async_context(self._after_calls)
+            stack.enter_context(self.meters.loop)
+            stack.push_async_callback(self._stop)
             await self._server.start()
+            self._watching = asyncio.create_task(watch(shelves), name="watch")
+            for model in self.personas.models:
+                if warm := getattr(model.chat, "warm", None):
+                    await warm()
             self._closing = stack.pop_all()
-        self._watching = asyncio.create_task(watch(shelves), name="watch")
-        for model in self.personas.models:
-            if warm := getattr(model.chat, "warm", None):
-                await warm()
         return self
+
+    async def drain(self) -> None:
+        """Before leaving it: have the live calls end by themselves, and take no more.
+
+        Returns when none is left, or after `drain_timeout`. May be cancelled.
+        """
+        settings = self.settings
+        await drain(self.board, pre_drain=settings.pre_drain, timeout=settings.drain_timeout)
+
+    def hurry(self) -> None:
+        """Before leaving it, or meanwhile: be quick, whoever is not ready."""
+        self._server.shutdown_timeout = min(self._server.shutdown_timeout, _HURRY_CALLS)
+        if self.recorder is not None:
+            self.recorder.patience = min(self.recorder.patience, _HURRY_RECORD)
 
     async def __aexit__(self, *_: object) -> None:
         """Hang up, stop watching, close the connections to the models."""
+        await self._closing.aclose()
+
+    async def _stop(self) -> None:
         await self._server.stop()
         if self._watching is not None:
             self._watching.cancel()
@@ -112,9 +165,8 @@ class Bridge:
             await close_model(model.chat)
         if self.webhook is not None and self.recorder is not None:
             with suppress(TimeoutError):  # then they are sent after the next start
-                async with asyncio.timeout(_LAST_CALLS):
+                async with asyncio.timeout(min(_LAST_CALLS, self.recorder.patience)):
                     await self.recorder.written()
-        await self._closing.aclose()
 
     @property
     def port(self) -> int:
@@ -129,10 +181,11 @@ class Bridge:
         failures = [*toolbox.failures, *prompts.failures, *self.personas.failures]
         return {
             "version": __version__,
+            "worker": {"pid": os.getpid(), "of": self.settings.workers},
             "model": self.personas.default.models[0].name,
             "personas": [persona.name for persona in self.personas],
             "tools": [tool.name for tool in toolbox.tools],
-            "record": {"state": "off"} if self.recorder is None else self.recorder.status(),
+            "record": self._record_status(),
             "webhook": {"state": "off"} if self.webhook is None else self.webhook.status(),
             "after_calls": self._after_calls.status(),
             "thinking_ahead": {name: self.board.calls.ahead[name] for name in AHEAD_COUNTS},
@@ -148,20 +201,33 @@ class Bridge:
             ],
         }
 
+    def _door(self, persona: str) -> Door | None:
+        """The way in for a call from a page, to a persona or to whom its agent leads."""
+        settings = self.settings
+        if persona and persona not in settings.personas:
+            return None
+        door = Door.at(settings.host, self.port, next(iter(settings.tokens), ""))
+        own = settings.personas[persona].tokens[:1] if persona else ()
+        steps = [persona, *(quote(token, safe="") for token in own)] if persona else []
+        return replace(door, url="/".join([door.url, *steps]))
+
     def _archive(self) -> "Archive | None":
         return None if self.recorder is None else self.recorder.archive
 
     async def _deliver(self, payload: Mapping[str, Any]) -> None:
         await deliver(payload, {tool.name: tool for tool in self.toolbox.current.tools})
 
-    def _observer(self, watchers: Watchers) -> Observer:
-        def observe(call: CallData, event: CallEvent) -> None:
-            watchers(call, event)
-            self._after_calls(call, event)
+    def _exhibit(self, pulse: Pulse) -> AgentView:
+        return AgentView(
+            self.settings, self.personas, lambda: self.toolbox.current, self._record_status, pulse
+        )
 
-        return observe
+    def _record_status(self) -> dict[str, Any]:
+        return {"state": "off"} if self.recorder is None else self.recorder.status()
 
-    def _switchboard(self, watchers: Watchers, rehearsal: Rehearsal | None) -> Switchboard:
+    def _switchboard(
+        self, observers: Sequence[Observer], rehearsal: Rehearsal | None
+    ) -> Switchboard:
         settings = self.settings
         record = NoRecord if self.recorder is None else self.recorder.open
         default = self.personas.default
@@ -169,9 +235,9 @@ class Bridge:
             agent=default.agent,
             prompts=lambda: default.prompts.current,
             lexicon=lambda: default.prompts.current.lexicon,
-            observe=self._observer(watchers),
+            observe=_all_of(observers),
             record=rehearsal.record if rehearsal else record,
-            earlier=rehearsal.earlier if rehearsal else _earlier(settings, self.recorder),
+            earlier=rehearsal.earlier if rehearsal else earlier_of(settings, self.recorder),
             memory_tokens=settings.memory_tokens,
             include_metadata_in_prompt=settings.include_metadata_in_prompt,
             turn_timeout=settings.turn_timeout,
@@ -193,51 +259,9 @@ class Bridge:
         )
 
 
-def _recorder(settings: Settings) -> "Recorder | None":
-    if settings.record == "off":
-        return None
-    from bridge.store import Recorder, RecordSetup  # noqa: PLC0415 - SQLAlchemy takes 0.4 s
+def _all_of(observers: Sequence[Observer]) -> Observer:
+    def observe(call: CallData, event: CallEvent) -> None:
+        for observer in observers:
+            observer(call, event)
 
-    return Recorder(
-        RecordSetup(
-            url=settings.database_url.get_secret_value(),
-            level=settings.record,
-            spool_dir=settings.spool_dir,
-            spool_limit=settings.spool_limit_mb << 20,
-            retention_days=settings.retention_days,
-        )
-    )
-
-
-def _deliveries(settings: Settings) -> "Deliveries":
-    from bridge.store.deliveries.deliveries import Deliveries  # noqa: PLC0415 - as above
-
-    return Deliveries(settings.spool_dir / "deliveries")
-
-
-def _webhook(
-    settings: Settings, recorder: "Recorder | None", deliveries: "Deliveries | None"
-) -> "Webhook | None":
-    url, secret = settings.webhook_url, settings.webhook_secret
-    if recorder is None or deliveries is None or url is None or secret is None:
-        return None
-    from bridge.server.webhook import Webhook  # noqa: PLC0415 - as above
-
-    webhook = Webhook(
-        url.get_secret_value(), secret.get_secret_value(), lambda: recorder.archive, deliveries
-    )
-    recorder.on_ended = webhook.ended
-    return webhook
-
-
-def _earlier(settings: Settings, recorder: "Recorder | None") -> Earlier:
-    if recorder is None:
-        return NoEarlier()
-    from bridge.store.reading.earlier import EarlierCalls, Rules  # noqa: PLC0415 - as above
-
-    rules = Rules(
-        continuation=settings.continuation,
-        remember_callers=settings.remember_callers,
-        resume_window=settings.resume_window,
-    )
-    return EarlierCalls(recorder, rules)
+    return observe

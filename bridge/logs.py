@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from typing import Literal, TextIO, cast
 
 import structlog
+from structlog.processors import ExceptionRenderer, format_exc_info
+
+from bridge.discretion import print_told, told, without_numbers, without_quotes
 
 _SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 _LEAST = 8
@@ -48,11 +51,16 @@ def _quotes_no_server(record: logging.LogRecord) -> bool:
 
 
 def configure_logs(
-    level: str, style: Literal["auto", "json", "pretty"], secrets: Sequence[str] = ()
+    level: str,
+    style: Literal["auto", "json", "pretty"],
+    secrets: Sequence[str] = (),
+    *,
+    private: bool = False,
 ) -> None:
     """Set up structlog and the libraries' loggers, all to stderr.
 
     `secrets` are blotted out, and so is what stands in variables that are named like secrets.
+    `private`: leave phone numbers in, and what exceptions say.
     """
     pretty = style == "pretty" or (style == "auto" and sys.stderr.isatty())
     stream = cast(TextIO, _Stream(sys.stderr, _secrets(secrets)))
@@ -61,7 +69,8 @@ def configure_logs(
     # a terminal obeys them.
     renderer = (
         structlog.dev.ConsoleRenderer(
-            exception_formatter=structlog.dev.plain_traceback, repr_native_str=True
+            exception_formatter=structlog.dev.plain_traceback if private else print_told,
+            repr_native_str=True,
         )
         if pretty
         else structlog.processors.JSONRenderer(ensure_ascii=True)
@@ -72,7 +81,8 @@ def configure_logs(
         structlog.processors.TimeStamper(fmt="iso"),
     ]
     last: list[structlog.typing.Processor] = [
-        *([] if pretty else [structlog.processors.format_exc_info]),
+        *([] if pretty else [format_exc_info if private else ExceptionRenderer(told)]),
+        *([] if private else [without_numbers]),
         renderer,
     ]
     structlog.configure(
@@ -84,7 +94,11 @@ def configure_logs(
     libraries = logging.StreamHandler(stream)
     libraries.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*before, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[
+                *before,
+                structlog.stdlib.add_logger_name,
+                *([] if private else [without_quotes]),
+            ],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )

@@ -14,7 +14,12 @@ from tests.fake_ollama.client import running as running_ollama
 from tests.fake_openai.client import FakeOpenAI, running
 from tests.wires import WIRES, ModelWire
 
-configure_logs("debug", "json")  # every log line is made; pytest shows those of a failed test
+# Ours by name, too: who has installed an older bridge than this folder's would not get it.
+pytest_plugins = ["pytester", "bridge.testing.plugin"]
+
+configure_logs(
+    "debug", "json", private=True
+)  # every log line is made; pytest shows those of a failed test
 
 # Hypothesis explains a failure by tracing every line; CPython 3.11, when another thread wants to
 # run, now and then loops for ever on entering a traced function.

@@ -36,10 +36,17 @@ class Line:
         self.ticks = ticks
         self.hung_up = False
 
-    async def send(self, message: Outbound) -> None:
+    @property
+    def ready(self) -> bool:
+        return not self.ticks
+
+    def put(self, message: Outbound) -> None:
         if self.hung_up:
             raise CallClosed
-        self.sent.append(message)  # on the wire before the first wait, as in the real outbox
+        self.sent.append(message)
+
+    async def send(self, message: Outbound) -> None:
+        self.put(message)  # on the wire before the first wait, as in the real outbox
         for _ in range(self.ticks):
             await asyncio.sleep(0)
 
@@ -112,6 +119,9 @@ class RecordingVoice:
 
     async def finish_message(self, *, wait_follows: bool = False) -> None:
         self.finished.append(wait_follows)
+
+    def model_asked(self) -> None:
+        """It will begin."""
 
     def model_began(self) -> None:
         self.began = True

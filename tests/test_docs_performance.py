@@ -19,7 +19,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> str:
         report: Any = import_module("report")
         return str(report.page(report.read(ROOT / "benchmarks/results/speed.json")))
     finally:
-        for name in ("report", "scenes", "callers", "servers"):
+        for name in ("report", "scenes", "callers", "servers", "talker"):
             sys.modules.pop(name, None)
 
 

@@ -12,9 +12,12 @@ ROOT = Path(__file__).parents[1]
 HEAD = "import logging, structlog\nfrom bridge.logs import configure_logs\n"
 
 
-def lines(code: str, level: str = "debug", style: str = "json") -> list[str]:
+def lines(
+    code: str, level: str = "debug", style: str = "json", *, private: bool = False
+) -> list[str]:
     """What a program writes to stderr."""
-    program = f"{HEAD}configure_logs({level!r}, {style!r})\nlog = structlog.get_logger()\n{code}"
+    setup = f"configure_logs({level!r}, {style!r}, private={private})"
+    program = f"{HEAD}{setup}\nlog = structlog.get_logger()\n{code}"
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, timeout=30
     )
@@ -49,20 +52,25 @@ def test_every_line_is_one_json_object_whatever_is_in_it() -> None:
     assert [event["level"] for event in events] == ["info", "warning", "error", "error", "error"]
     assert all(event["timestamp"] and event["event"] for event in events)
     assert all(line.isascii() and line.isprintable() for line in written)
-    assert "second line" in events[3]["exception"]
-    assert "second line" in events[4]["exception"]
+    assert "in deep" in events[3]["exception"]
+    assert "in deep" in events[4]["exception"]
     assert events[4]["logger"] == "asyncio"
 
 
+@pytest.mark.parametrize("private", [True, False])
 @pytest.mark.parametrize("style", ["json", "pretty"])
-def test_an_exception_is_logged_without_the_values_that_led_to_it(style: str) -> None:
+def test_an_exception_is_logged_without_the_values_that_led_to_it(
+    style: str, private: bool
+) -> None:
     written = lines(
         f"{BREAK}    log.error('reply broke', exc_info=error)\n    log.exception('again')\n"
         "    logging.getLogger('aiohttp.server').exception('and again')\n",
         style=style,
+        private=private,
     )
     text = "\n".join(written)
-    assert text.count("second line") == 3
+    assert text.count("second line") == (3 if private else 0)
+    assert text.count("ValueError") == 3
     assert text.count("in deep") == 3
     assert "canary words" not in text
     assert "canary key" not in text
@@ -132,3 +140,64 @@ def test_what_mcp_servers_say_is_not_quoted() -> None:
         "logging.getLogger('other').warning('heard')\n"
     )
     assert [json.loads(line)["event"] for line in written] == ["heard"]
+
+
+CHAIN = """
+def inner(): raise KeyError("canary one")
+def outer():
+    try:
+        inner()
+    except KeyError as error:
+        raise OSError("canary two") from error
+try:
+    outer()
+except OSError as error:
+    log.error('reply broke', exc_info=error)
+async def lost(): raise ValueError("canary three")
+import asyncio, gc
+async def main():
+    task = asyncio.create_task(lost())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+asyncio.run(main())
+gc.collect()
+"""
+
+
+def test_what_exceptions_say_is_kept_back_unless_it_is_asked_for() -> None:
+    broke, never = [json.loads(line) for line in lines(CHAIN)]
+    assert "canary" not in str((broke, never))
+    assert broke["exception"].count("in inner") == 1
+    order = [broke["exception"].index(word) for word in ("OSError", "in outer", "KeyError")]
+    assert order == sorted(order)
+    assert "ValueError" in never["exception"]
+    assert never["event"] == "Task exception was never retrieved"
+    everything = "".join(lines(CHAIN, private=True))
+    assert all(f"canary {word}" in everything for word in ("one", "two", "three"))
+
+
+NUMBERS = ("+15551234567", "+49 30 1234567", "00491512345678", "15551234567", "+1 (555) 123-4567")
+
+
+def test_phone_numbers_are_kept_back_unless_they_are_asked_for() -> None:  # O10
+    code = "".join(
+        f"log.info('transferred', why='to {number}, now', session='s{NUMBERS[0]}', stream_id=7)\n"
+        for number in NUMBERS
+    )
+    events = [json.loads(line) for line in lines(code)]
+    assert [event["why"] for event in events] == ["to [number], now"] * len(NUMBERS)
+    assert {event["session"] for event in events} == {"s[number]"}
+    said = [json.loads(line)["why"] for line in lines(code, private=True)]
+    assert said == [f"to {number}, now" for number in NUMBERS]
+
+
+def test_what_only_looks_like_a_number_stays() -> None:
+    values = {
+        "session": "1763751128999",
+        "version": "20251121.0",
+        "took": "0.0111023809995",
+        "file": "tools/report-2025-11-21-1763751128.py",
+        "seconds": 12345678901,
+    }
+    (line,) = lines(f"log.info('event', **{values!r})\n")
+    assert {name: json.loads(line)[name] for name in values} == values

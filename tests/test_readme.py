@@ -17,6 +17,7 @@ from bridge.plugins.shelf import ToolShelf
 from bridge.plugins.threads import ToolThreads
 from bridge.settings import Settings
 from bridge.settings.tables import ToolSettings
+from tests.scenarios.playing import played, problems
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 DOCS = Path(__file__).parents[1] / "docs"
@@ -69,6 +70,13 @@ async def test_the_tools_of_the_readme_load(tmp_path: Path) -> None:
     assert names
     assert toolbox.failures == ()
     assert {tool.name for tool in toolbox.tools} == {"in_stock", "loyalty_points"}
+
+
+def test_the_scenario_of_the_readme_passes() -> None:
+    (snippet,) = snippets("yaml")
+    outcome = played(snippet)
+    assert [turn.did for turn in outcome.turns] == ["greeting", "say", "barge_in"]
+    assert outcome.passed, problems(outcome)
 
 
 async def test_the_prompt_of_the_readme_renders(tmp_path: Path) -> None:

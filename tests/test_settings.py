@@ -15,12 +15,14 @@ from bridge.settings.reading import load_settings, unknown_variables
 from tests.wire import run_cli
 
 CANARY = "canary-5f1c"
+LONG = "canary-0123456789abcdef"
 
 DEFAULTS: dict[str, Any] = {
     "host": "127.0.0.1",
     "port": 8080,
     "token": (),
     "max_calls": 1000,
+    "workers": 1,
     "model": None,
     "fallback_models": (),
     "temperature": None,
@@ -40,6 +42,8 @@ DEFAULTS: dict[str, Any] = {
     "first_message_timeout": 10.0,
     "send_timeout": 5.0,
     "heartbeat": 20.0,
+    "pre_drain": 5.0,
+    "drain_timeout": 600.0,
     "shutdown_timeout": 5.0,
     "log_level": "info",
     "log_format": "auto",
@@ -60,6 +64,8 @@ DEFAULTS: dict[str, Any] = {
     "remember_callers": False,
     "memory_tokens": 1000,
     "api_token": (),
+    "log_private": False,
+    "console_token": (),
     "webhook_url": None,
     "webhook_secret": None,
     "destinations": {},
@@ -363,8 +369,18 @@ def test_no_address_that_others_reach_without_a_token(  # G4
     assert "BRIDGE_TOKEN" in said
     monkeypatch.setenv("BRIDGE_TOKEN", " , ")
     problem()
-    monkeypatch.setenv("BRIDGE_TOKEN", CANARY)
+    monkeypatch.setenv("BRIDGE_TOKEN", LONG)
     assert load_settings().host == host
+
+
+@pytest.mark.parametrize("name", ["token", "api_token", "console_token", "personas.sales.token"])
+def test_no_address_that_others_reach_with_a_token_that_can_be_guessed(name: str) -> None:  # G1
+    *table, key = name.split(".")
+    write("\n".join([*(f"[{'.'.join(table)}]" for _ in table[:1]), f'{key} = ["{LONG[:15]}"]']))
+    said = problem(host="0.0.0.0", **({} if name == "token" else {"token": LONG}))  # noqa: S104
+    assert "fewer than 16 characters" in said
+    assert LONG[:15] not in said
+    assert load_settings().host == "127.0.0.1"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])

@@ -300,6 +300,9 @@ async def lag_probe(every: float = 0.002) -> AsyncIterator[Lag]:
 
 # ── a bridge in a process of its own ─────────────────────────────────────────────────────────────
 
+AT_ONCE = {"BRIDGE_PRE_DRAIN": "0"}
+"""No load balancer has to notice that it stops."""
+
 
 @dataclass
 class Served:
@@ -335,7 +338,7 @@ async def run_cli(folder: Path, *args: str, **variables: str) -> asyncio.subproc
 @asynccontextmanager
 async def served(folder: Path, **variables: str) -> AsyncIterator[Served]:
     """Run `bridge serve` on a free port until it is ready; stop it at the end."""
-    process = await run_cli(folder, "serve", **{"BRIDGE_PORT": "0", **variables})
+    process = await run_cli(folder, "serve", **{"BRIDGE_PORT": "0", **AT_ONCE, **variables})
     assert process.stdout is not None
     try:
         welcome, port = "", 0

@@ -11,7 +11,6 @@ import asyncio
 import gc
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,13 +24,13 @@ from scenes import (
     Failed,
     Interrupts,
     Memory,
-    Model,
     RoundTrip,
     Scene,
     Talk,
     ThinkingAhead,
 )
 from servers import CORE, HERE, ROOT, Server, bridge, floor, peer
+from talker import Model, model
 
 SCENES: dict[str, Scene] = {
     "memory": Memory(),
@@ -81,19 +80,6 @@ def measured(name: str, all_servers: Sequence[Server]) -> list[Server]:
     if name in _NOT_THE_FLOOR:
         return [server for server in all_servers if server.name != "floor"]
     return list(all_servers)
-
-
-@contextmanager
-def model() -> Iterator[Model]:
-    """The fake model, in a process of its own."""
-    command = [sys.executable, str(HERE / "model.py")]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    try:
-        yield Model(f"http://127.0.0.1:{int(process.stdout.readline())}")
-    finally:
-        process.terminate()
-        process.communicate()
 
 
 @contextmanager

@@ -1,18 +1,15 @@
 """What is measured: callers that do the same to every server, and the times that come of it."""
 
 import asyncio
-import json
 import random
 import time
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from callers import Caller, Turn
 from servers import Server
+from talker import WORDS, Model
 
-WORDS = [f"word{number} " for number in range(100)]
 WHOLE = "".join(WORDS)
 FIRST_MS = 200.0
 GAP_MS = 10.0
@@ -27,32 +24,6 @@ Times = dict[str, list[float]]
 
 class Failed(Exception):
     """A scene whose answers were not all complete and correct."""
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """The fake model server, from the outside."""
-
-    origin: str
-
-    @property
-    def base_url(self) -> str:
-        """What `OPENAI_BASE_URL` is to be."""
-        return f"{self.origin}/v1"
-
-    def answer(self, *, first_ms: float, gap_ms: float, tool: str = "") -> None:
-        """Have it answer like this from now on."""
-        said = {"first_ms": first_ms, "gap_ms": gap_ms, "tool": tool, "words": WORDS}
-        self._ask(json.dumps(said).encode())
-
-    def times(self) -> dict[str, list[dict[str, float]]]:
-        """When it read and answered each request since then, by the caller's last words."""
-        times: dict[str, list[dict[str, float]]] = self._ask(None)
-        return times
-
-    def _ask(self, body: bytes | None) -> Any:
-        with urllib.request.urlopen(f"{self.origin}/control", data=body, timeout=20) as answer:
-            return json.load(answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Server:
             "OPENAI_API_KEY": "sk-bench",
             "BENCH_SYSTEM_PROMPT": SYSTEM_PROMPT,
             "PYTHONPATH": str(ROOT),
+            "BRIDGE_PRE_DRAIN": "0",
             **self.variables,
         }
         self.process = subprocess.Popen(
@@ -126,6 +127,7 @@ def bridge(port: int, tools: Path, *, stock: bool = False) -> Server:
     variables = {
         "BRIDGE_MODEL": "openai:fake",
         "BRIDGE_LOG_LEVEL": "warning",
+        "BRIDGE_FILLER_AFTER": "0",  # a filler is no part of the answer, and stock needs some
         "BRIDGE_TOOLS_DIR": str(tools),
         "BRIDGE_PROMPTS_DIR": str(ROOT / "prompts"),
     }

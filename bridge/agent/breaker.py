@@ -23,9 +23,14 @@ class Breaker:
         self._failed = 0
         self._try_at = 0.0
 
+    @property
+    def open(self) -> bool:
+        """Whether the model is left alone, but for a probe now and then."""
+        return self._failed >= self._limit
+
     def admits(self) -> bool:
         """Whether to try now. When the pause is over, the first who asks is the probe."""
-        if self._failed < self._limit:
+        if not self.open:
             return True
         if self._clock() < self._try_at:
             return False

@@ -1,6 +1,7 @@
 """Asking the model: retries and fallback models inside one time budget, never after a word."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -39,6 +40,12 @@ class NamedModel:
     name: str
     chat: BaseChatModel
     breaker: Breaker = field(default_factory=Breaker)
+    failures: Counter[str] = field(default_factory=Counter)
+    """Attempts that failed, by kind."""
+    retries: int = 0
+    """Times it was asked once more."""
+    stood_in: int = 0
+    """Messages it gave because the models before it did not."""
 
 
 class ModelChain:
@@ -75,18 +82,30 @@ class ModelChain:
                 failure = error
             else:
                 model.breaker.succeeded()
+                model.stood_in += position > 0
                 return message
         raise failure
 
     async def _ask(self, model: NamedModel, ask: Ask, reply: Reply, share: float) -> AIMessage:
         deadline = _now() + share
+        try:
+            return await self._attempt(model, ask, reply, deadline)
+        except ModelFailed as error:
+            failures = [error]
+
+        async def attempt() -> AIMessage:
+            if failures:  # the first attempt is over: most need no clockwork for a second
+                raise failures.pop()
+            model.retries += 1
+            return await self._attempt(model, ask, reply, deadline)
+
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(_ATTEMPTS) | stop_before_delay(share),
+            stop=stop_after_attempt(_ATTEMPTS) | stop_before_delay(deadline - _now()),
             wait=_pause,
             retry=retry_if_exception(_worth_retrying),
             reraise=True,
         )
-        return await retrying(self._attempt, model, ask, reply, deadline)
+        return await retrying(attempt)
 
     async def _attempt(
         self, model: NamedModel, ask: Ask, reply: Reply, deadline: float
@@ -107,7 +126,9 @@ class ModelChain:
             raise
         except Exception as error:  # providers raise anything, also ValueError
             reply.voice.drop_message()
-            raise model_failed(error, spoke=reply.voice.sent > sent) from error
+            failed = model_failed(error, spoke=reply.voice.sent > sent)
+            model.failures[failed.kind] += 1
+            raise failed from error
 
 
 def _now() -> float:

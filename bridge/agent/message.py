@@ -73,6 +73,7 @@ class ModelMessage:
         self._clock = clock
         self._time = asyncio.get_running_loop().time
         self._asked = self._time()
+        reply.voice.model_asked()
         self._first: float | None = None
         """Seconds from asking to the first token."""
         self._token_timeout = reply.limits.token_timeout

@@ -11,6 +11,8 @@ from bridge.agent.asking import names_in
 OnInterrupt = Literal["finish", "cancel"]
 T = TypeVar("T")
 
+READS_ONLY = "reads only"
+"""How a policy in words begins that allows a tool to be run at any time."""
 _MARK = "bridge_policy"
 
 
@@ -52,7 +54,7 @@ class Policy:
     def in_words(self) -> str:
         """The policy as people read it."""
         words = [
-            "reads only" if self.read_only else "has side effects",
+            READS_ONLY if self.read_only else "has side effects",
             "stops when the caller speaks" if self.stops else "runs to its end",
         ]
         if self.guarded:

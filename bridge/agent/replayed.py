@@ -1,27 +1,23 @@
 """A model that answers with what was answered in a call on record, turn by turn."""
 
 import asyncio
-import json
-import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langgraph.runtime import get_runtime
 
+from bridge.agent.pieces import last_piece, pieces_of
 from bridge.agent.reply import Reply
 from bridge.call.ledger import plain
 
 MODEL_NAME = "recorded"
-_ARGUMENT_PIECE = 12
-"""Characters of a call's arguments in one chunk, about what OpenAI sends."""
 
 Ending = Literal["whole", "cut", "broken"]
 """How a message ended: one that the caller cut off stops and waits, a broken one fails."""
@@ -139,7 +135,7 @@ class ReplayedModel(BaseChatModel):
         newest = str(lines[-1].text) if lines else ""
         reply = cast("Reply", get_runtime().context)
         recorded = self.prompter.next(reply, newest)
-        pieces = list(_pieces(recorded))
+        pieces = list(pieces_of(recorded.text, recorded.tool_calls))
         gap = max(0.0, recorded.seconds - recorded.first_token) / max(1, len(pieces) - 1)
         for number, piece in enumerate(pieces):
             due = asked + recorded.first_token + number * gap
@@ -150,9 +146,7 @@ class ReplayedModel(BaseChatModel):
         if recorded.end == "broken":
             raise NothingRecorded("it broke off")
         reason = "tool_calls" if recorded.tool_calls else "stop"
-        end = AIMessageChunk(content="", response_metadata={"finish_reason": reason})
-        end.chunk_position = "last"
-        yield ChatGenerationChunk(message=end)
+        yield ChatGenerationChunk(message=last_piece(reason))
 
     def _generate(
         self,
@@ -162,16 +156,3 @@ class ReplayedModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         raise NotImplementedError("recorded messages are streamed")
-
-
-def _pieces(recorded: RecordedMessage) -> Iterator[AIMessageChunk]:
-    """The message as it may have been streamed: word by word, then the calls in pieces."""
-    for word in re.findall(r"\s*\S+|\s+$", recorded.text):
-        yield AIMessageChunk(content=word)
-    for index, (name, arguments) in enumerate(recorded.tool_calls):
-        begun = tool_call_chunk(name=name, args="", id=f"call_{index}", index=index)
-        yield AIMessageChunk(content="", tool_call_chunks=[begun])
-        text = json.dumps(arguments, ensure_ascii=False)
-        for start in range(0, len(text), _ARGUMENT_PIECE):
-            part = tool_call_chunk(args=text[start : start + _ARGUMENT_PIECE], index=index)
-            yield AIMessageChunk(content="", tool_call_chunks=[part])

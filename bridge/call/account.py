@@ -25,6 +25,7 @@ class Account:
             _log.info(
                 "turn ended",
                 session=self.data.session_id,
+                turn=event.turn,
                 stream_id=event.stream_id,
                 outcome=event.outcome,
                 failure=event.failure,
@@ -57,6 +58,16 @@ class ToldLine:
     def cut(self) -> None:
         """Close it at once."""
         self._line.cut()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a message can be `put`."""
+        return self._line.ready
+
+    def put(self, message: Outbound) -> None:
+        """Put one message on the wire, now."""
+        self._account().sent(message)
+        self._line.put(message)
 
     async def send(self, message: Outbound) -> None:
         """Put one message on the wire: in order, and before this first waits."""

@@ -69,7 +69,7 @@ class Call:
             resume=self._resume_late,
             remembered=lambda memory: self._account.tell(Remembered(memory.session_id)),
         )
-        self._gave_way = False
+        self._gave_way = self._over = False
         self._warming: asyncio.Task[None] | None = None
         """Opens a connection to the model while the caller speaks."""
         self._kept: dict[str, Any] = {}
@@ -91,7 +91,7 @@ class Call:
 
     def hear(self, message: Inbound) -> None:
         """Act on one message from Millis."""
-        if self._gave_way:
+        if self._gave_way or self._over:
             return
         if not isinstance(message, StartCall):
             self._account.heard(message)
@@ -117,8 +117,8 @@ class Call:
         self._fall_silent("hung_up")
         self._line.cut()
 
-    async def close(self, ending: Ending = "hung_up") -> None:
-        """End the call. When this returns, no task of it is alive.
+    async def close(self, ending: Ending = "hung_up") -> Ending:
+        """End the call, and say how it did. When this returns, no task of it is alive.
 
         `ending` is why the socket was closed, as far as the socket knows.
         """
@@ -138,6 +138,31 @@ class Call:
             await turn.stopped()
         await self._tools.finish(self._setup.tool_grace)
         self._account.tell(CallEnded(ending))
+        self._let_go()
+        return ending
+
+    async def break_off(self) -> None:
+        """End the reply that is being given, to the end of its stream: the server stops."""
+        if self._over:
+            return
+        self._drafts.forget()
+        self._quiet.spoke()
+        if (turn := self._turn) is not None:
+            turn.break_off()
+            await turn.stopped()
+
+    def stop_tools(self) -> None:
+        """Cancel the tools that still run: the server stops, and does not wait any longer."""
+        self._tools.stop()
+
+    def _let_go(self) -> None:
+        """Forget the parts that know this call.
+
+        Only the garbage collector would find it otherwise, with everything that was said, and that
+        looks seldom (bridge/cli/litter.py).
+        """
+        self._over, self._turn, self._retired = True, None, set()
+        del self._line, self._recall, self._fillers, self._farewells, self._quiet, self._drafts
 
     # ── routing ──────────────────────────────────────────────────────────────────────────────────
 
@@ -253,10 +278,11 @@ class Call:
         )
 
     def _interrupt(self, stream_id: int | str | None) -> None:
-        turn = self._turn
-        if turn is None or turn.stream_id is None:
-            return
-        if stream_id is None or int(stream_id) == int(turn.stream_id):
+        turn, met = self._turn, self._setup.interrupts
+        if turn is None or turn.stream_id is None or not _means(stream_id, turn.stream_id):
+            met["nothing"] += 1
+        else:
+            met["playing" if turn.done else "speaking"] += 1
             self._farewells.withdraw(self._last_entry())
             self._silence("interrupted")
             self._warm()  # the connection that was cut off cannot be used again
@@ -404,6 +430,11 @@ class Call:
             await self._line.send(end_of_stream(turn.stream_id))
         if last:
             self._farewells.bid(turn.stream_id, turn.entry, Action("end_call"), line)
+
+
+def _means(told: int | str | None, stream_id: int | str) -> bool:
+    """Whether an interrupt is for a stream; one without an id is for whichever it meets."""
+    return told is None or int(told) == int(stream_id)
 
 
 async def _say_nothing(voice: Voice) -> None:

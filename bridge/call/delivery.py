@@ -1,8 +1,8 @@
 """The words of one reply on their way out: made speakable, paced, joined, held, fenced."""
 
 import asyncio
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bridge.call.ports import AnswerFull, Line
@@ -54,6 +54,8 @@ class Delivery:
         """Whether a tool spoke."""
         self.flushed = True
         """Whether Millis was told, or will be, to speak all it has."""
+        self._unspoken: Counter[str] = Counter()
+        """What was left unspoken of the messages that are over."""
         self.last_at = now()
         """When something was sent last."""
         self.first_at: float | None = None
@@ -64,6 +66,18 @@ class Delivery:
         """All that was sent to be spoken."""
         return "".join(self._said)
 
+    @property
+    def unspoken(self) -> Mapping[str, int]:
+        """What was left out of the model's messages, as not fit to be spoken: how many, by kind."""
+        counts = self._unspoken.copy()
+        counts.update(self._speakable.dropped)
+        return counts
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is held, or on its way."""
+        return bool(self._queue)
+
     # ── the model's message ──────────────────────────────────────────────────────────────────────
 
     async def say(self, text: str) -> None:
@@ -73,7 +87,7 @@ class Delivery:
     async def finish_message(self, *, wait_follows: bool) -> None:
         """Pass on what was held back of the message."""
         pieces = self._pacer.pace(self._speakable.finish())
-        self._speakable = Speakable(self._manner.lexicon)
+        self.drop_message()
         if wait_follows and (pieces or not self.flushed):
             pieces = flushed(pieces)
         await self._deliver(pieces)
@@ -81,6 +95,7 @@ class Delivery:
 
     def drop_message(self) -> None:
         """Forget what was held back of the message."""
+        self._unspoken.update(self._speakable.dropped)
         self._speakable = Speakable(self._manner.lexicon)
 
     # ── texts beside it ──────────────────────────────────────────────────────────────────────────
@@ -120,7 +135,11 @@ class Delivery:
         if self._stream_id is None:
             return
         while self._queue and not self.closed:
-            await self._send_piece(self._stream_id, *self._queue.popleft())
+            message = self._next_piece(self._stream_id)
+            if self._line.ready:
+                self._put(message)
+            else:
+                await self._send(message)
         if self.hung_up:
             raise CallClosed
 
@@ -159,13 +178,21 @@ class Delivery:
         self.flushed = piece.flush or (self.flushed and not piece.content)
         self._queue.append((piece, own))
 
-    async def _send_piece(self, stream_id: int | str, piece: Text, own: bool) -> None:
+    def _next_piece(self, stream_id: int | str) -> Outbound:
+        piece, own = self._queue.popleft()
         self.last_at = now()
         if piece.content:
             self._said.append(piece.content)
             if own and self.first_at is None:
                 self.first_at = self.last_at
-        await self._send(words(stream_id, piece.content, flush=piece.flush, pause=piece.pause))
+        return words(stream_id, piece.content, flush=piece.flush, pause=piece.pause)
+
+    def _put(self, message: Outbound) -> None:
+        try:
+            self._line.put(message)
+        except CallClosed:
+            self.closed = self.hung_up = True
+            raise
 
     async def _send(self, message: Outbound) -> None:
         if self.closed:

@@ -105,6 +105,15 @@ class TurnEnded:
     """Kind of failure, from a fixed set."""
     first_frame: float | None = None
     """Seconds from the request to the first frame of speech, whosever; fillers do not count."""
+    own: float | None = None
+    """Of `first_word`, the bridge's own seconds: before the model was asked, and from the token
+    that became the word."""
+    stopped: float | None = None
+    """Seconds from falling silent until nothing was at work on it; None if it was not silenced."""
+    fillers: int = 0
+    """How many the caller heard."""
+    unspoken: Mapping[str, int] = field(default_factory=lambda: NOTHING)
+    """What of the model's text was not fit to be spoken: how many, by kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,9 @@ class Voice(Protocol):
     def sent(self) -> int:
         """Characters of the model's own words that have been passed on in this reply."""
 
+    def model_asked(self) -> None:
+        """The model is asked for a message."""
+
     def model_began(self) -> None:
         """The model has given its first sign of life."""
 
@@ -155,6 +158,17 @@ class Line(Protocol):
 
     def cut(self) -> None:
         """Close it at once: another socket has taken over the call."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the peer has read all there was: then a message can be `put`."""
+
+    def put(self, message: Outbound) -> None:
+        """Put one message on the wire, now.
+
+        Raises:
+            CallClosed: the peer is gone.
+        """
 
     async def send(self, message: Outbound) -> None:
         """Put one message on the wire: in order, and before this first waits.

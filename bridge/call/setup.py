@@ -37,6 +37,8 @@ class CallSetup:
     """How going on from earlier calls went, by `recall.COUNTS`."""
     dropped: Counter[str] = field(default_factory=Counter)
     """Messages that were not acted on, by reason: here `duplicate` and `stale` requests."""
+    interrupts: Counter[str] = field(default_factory=Counter)
+    """What interrupts met: a reply that was `speaking`, or `playing` to its end, or `nothing`."""
     ahead: Counter[str] = field(default_factory=Counter)
     """How thinking ahead went: `hit`, `miss`, `wasted_tokens`."""
     sessions: Sessions = field(default_factory=lambda: Sessions(keep=300.0))

@@ -30,6 +30,11 @@ class ToolRuns:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("tool run broke", error=type(error).__name__)
 
+    def stop(self) -> None:
+        """Cancel all tools: there is no more time."""
+        for task in self._running:
+            task.cancel()
+
     async def finish(self, grace: float) -> None:
         """Wait for all tools; cancel those that run for `grace` seconds beyond their time limits.
 

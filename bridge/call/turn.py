@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from bridge.call.account import Account
-from bridge.call.deadair import Fillers, Patience, keep_company
+from bridge.call.deadair import Company, Fillers, Patience
 from bridge.call.delivery import Delivery, Manner, now
 from bridge.call.events import (
     CallEvent,
@@ -88,8 +89,8 @@ class Turn:
         self._if_empty = if_empty
         self._delivery = Delivery(setup.line, setup.manner, stream_id)
         self._silence: Silence | None = None
+        self._broken_off = False
         self._began = now()
-        self._fillers: dict[str, str] = {}
         self._action: Action | None = None
         self._asked_for = asyncio.Event()
         """Set once Millis wants this reply."""
@@ -99,12 +100,17 @@ class Turn:
         """What happened before Millis asked: told once it does, else never."""
         self._announced_at: float | None = None
         """When the first text was spoken that is neither the model's own nor a filler."""
+        self._model_asked: float | None = None
+        """When the model was asked first."""
         self._model_began: float | None = None
         """When the model gave its first sign of life."""
+        self._words_began = 0.0
+        """When the message with the first word, or the newest before it, gave its own."""
+        self._silent_since: float | None = None
+        self._company = Company(self._delivery, setup.patience, setup.fillers)
         if stream_id is not None:
             self._decide(stream_id, ahead=False)
         self._speaking = asyncio.create_task(self._speak(reply), name=f"speak {stream_id}")
-        self._company = asyncio.create_task(self._keep_company(), name=f"company {stream_id}")
         self._ending = asyncio.create_task(self._end(), name=f"end {stream_id}")
 
     @property
@@ -138,6 +144,7 @@ class Turn:
         began = TurnBegan(stream_id, self.entry.number, asked, self.entry.place, ahead)
         for event in (began, *self._early):
             self._setup.account.tell(event)
+        self._company.begin()
 
     def _tell(self, event: CallEvent) -> None:
         if self._asked_for.is_set():
@@ -153,17 +160,25 @@ class Turn:
             if why == "interrupted" and not self.entry.played:
                 self.entry.cut = True  # all was sent, but Millis was still playing it
         elif self._silence is None:
-            self._silence = why
+            self._silence, self._silent_since = why, now()
             self.entry.cut = why != "dropped"
             self._delivery.close()
             self.entry.said = self._delivery.said
             self._speaking.cancel()
             self._decided.set()
 
+    def break_off(self) -> None:
+        """Say no more than was said, and end the stream: the server stops."""
+        if not self._stopping:
+            self._broken_off = True
+            self._delivery.drop_message()
+            self._speaking.cancel()
+
     async def stopped(self) -> None:
         """Wait until the turn's tasks have ended, cancelling again what swallowed a cancel."""
         while not (await asyncio.wait({self._ending}, timeout=_CANCEL_AGAIN))[0]:
-            if self._silence is not None and not self._speaking.done():
+            gone = self._silence is not None or self._broken_off
+            if gone and not self._speaking.done():
                 _log.warning("reply ignored its cancellation", stream_id=self.stream_id)
                 self._speaking.cancel()
 
@@ -174,10 +189,18 @@ class Turn:
         """Number of the reply in its call."""
         return self.entry.number
 
+    def model_asked(self) -> None:
+        """The model is asked for a message."""
+        if self._model_asked is None:
+            self._model_asked = now()
+
     def model_began(self) -> None:
-        """The model has given its first sign of life."""
+        """A message of the model's has given its first sign of life."""
+        began = now()
         if self._model_began is None:
-            self._model_began = now()
+            self._model_began = began
+        if self._delivery.first_at is None:
+            self._words_began = began
 
     def model_answered(self, message: ModelAnswered) -> None:
         """A message of the model's is complete."""
@@ -243,7 +266,7 @@ class Turn:
         """Note the use of a tool, and run it in a task that the call owns."""
         use = self._setup.ledger.use(self.entry, name, arguments, identity)
         if filler:
-            self._fillers[use.id] = filler
+            self._company.tools[use.id] = filler
         self._tell(ToolBegun(use.id, name, arguments, self.turn, policy))
         use.task = task = self._setup.tools.start(run(use), limit)
         return task
@@ -254,7 +277,7 @@ class Turn:
         use.late = self._stopping
         if not use.late:
             self.entry.knows.append(use)
-        self._fillers.pop(use.id, None)
+        self._company.tools.pop(use.id, None)
         if self._stopping:
             withdrawn(self.entry)  # it may have asked for an action just before
         self._tell(ToolFinished(use.id, use.name, result, outcome, seconds, self.turn))
@@ -281,26 +304,24 @@ class Turn:
 
     # ── the tasks ────────────────────────────────────────────────────────────────────────────────
 
+    def _sign_logs(self) -> None:
+        """Have every log line of this task, and of those it starts, say whose it is."""
+        bind_contextvars(session=self._setup.account.data.session_id, turn=self.turn)
+        if self.stream_id is not None:
+            bind_contextvars(stream_id=self.stream_id)
+
     async def _speak(self, reply: Reply) -> None:
+        self._sign_logs()
         with contextlib.suppress(AnswerFull):
             async with asyncio.timeout(self._setup.timeout):
                 await reply(self)
             await self.finish_message()
 
-    async def _keep_company(self) -> None:
-        await self._decided.wait()
-        with contextlib.suppress(CallClosed):
-            await keep_company(self._delivery, self._setup.patience, self._pick_filler)
-
-    def _pick_filler(self) -> str:
-        own = "\n".join(self._fillers.values()).splitlines()
-        return self._setup.fillers.pick([line for line in own if line.strip()])
-
     async def _end(self) -> None:
+        self._sign_logs()
         await asyncio.wait({self._speaking})
         await self._decided.wait()
-        self._company.cancel()
-        await asyncio.wait({self._company})
+        await self._company.stop()
         failure = self._failure()
         if self._silence is None:
             with contextlib.suppress(CallClosed):
@@ -322,6 +343,8 @@ class Turn:
 
     def _last_words(self, failure: str | None) -> str:
         """What the bridge has to say itself, because the model did not."""
+        if failure == "server_stopped":
+            return ""  # to be asked to say it again, by a line that goes dead, would help nobody
         if failure is not None:
             return self._setup.apology()
         if self._delivery.sent or self._delivery.announced:
@@ -363,7 +386,18 @@ class Turn:
             first_frame=self._since_asked(_earlier(delivery.first_at, self._announced_at)),
             last_frame=self._since_asked(delivery.last_at if delivery.said else None),
             failure=failure,
+            own=self._own(),
+            stopped=None if self._silent_since is None else now() - self._silent_since,
+            fillers=self._company.spoken,
+            unspoken=delivery.unspoken,
         )
+
+    def _own(self) -> float | None:
+        """How much of the wait for the first word was neither the model's nor a tool's."""
+        first, asked = self._delivery.first_at, self._since_asked(self._model_asked)
+        if first is None or asked is None:
+            return None
+        return asked + first - max(self._words_began, self._began)
 
     def _since_asked(self, at: float | None) -> float | None:
         """Seconds since Millis asked; what was there before, was there at once."""
@@ -371,9 +405,13 @@ class Turn:
 
     def _failure(self) -> str | None:
         """What went wrong, as a word from a fixed set; logs what nobody else has."""
-        if self._speaking.cancelled():
-            return None if self._silence else "cancelled"
-        match self._speaking.exception():
+        try:
+            found = self._speaking.exception()
+        except asyncio.CancelledError:  # taken out of the task: it would keep all of the turn alive
+            if self._silence is not None:
+                return None
+            return "server_stopped" if self._broken_off else "cancelled"
+        match found:
             case None | CallClosed():
                 return None
             case AgentError() as error:

@@ -2,8 +2,11 @@
 # ruff: noqa: PLC0415 - see above
 
 import json
+import os
+import signal
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import typer
@@ -23,6 +26,9 @@ _db = typer.Typer(no_args_is_help=True, help="Look after the database of the rec
 Host = Annotated[str | None, typer.Option(help="Address to listen on (BRIDGE_HOST).")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on (BRIDGE_PORT).")]
 Model = Annotated[str | None, typer.Option(help="Chat model, as provider:name (BRIDGE_MODEL).")]
+Workers = Annotated[
+    int | None, typer.Option(help="Processes that share the port (BRIDGE_WORKERS).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Metadata = Annotated[
     list[str] | None,
@@ -40,13 +46,39 @@ _REPLAY: Final = (
     "that did not, or is missing; with --recorded, other words were said. Without it, a model may "
     "choose its words. 2: the call cannot be replayed, such as one of which only metadata was kept."
 )
+_TEST: Final = (
+    "Play scenarios to your agent, and check what it says and does.\n\n"
+    "A scenario is a call written down beforehand, in YAML: docs/scenarios.md. A bridge in this "
+    "process answers; nothing is kept of it. With the demo or a scripted model no time passes and "
+    "no network is needed.\n\n"
+    "Tools that only read are run. One with side effects gives what the scenario has for it; "
+    "without that it is not run, and the scenario fails.\n\n"
+    "Exit code 0: all passed. 1: one failed. 2: one cannot be played, such as one with a mistake "
+    "in it."
+)
 
 
 @app.command()
-def serve(host: Host = None, port: Port = None, model: Model = None) -> None:
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Folder to make, here.")],
+) -> None:
+    """Make a project of your own: an agent with a tool, prompts, a scenario and tests."""
+    from bridge.cli.new import new
+
+    new(name)
+
+
+@app.command()
+def serve(
+    host: Host = None, port: Port = None, model: Model = None, workers: Workers = None
+) -> None:
     """Start the server that Millis dials."""
+    # Until there is something to end decently. A container's first process would not hear it.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     with litter.left_alone():
-        settings = given.settings(host=host, port=port, model=model)  # first: say what is wrong
+        settings = given.settings(
+            host=host, port=port, model=model, workers=workers
+        )  # first: say what is wrong
         from bridge.cli.serve import serve
 
         serve(settings, litter.settle)
@@ -162,6 +194,37 @@ def replay(  # noqa: PLR0913 - as many as can be typed
         interrupts=interrupts,
     )
     raise SystemExit(replay(settings, session, manner, as_json=as_json))
+
+
+@app.command("test", help=_TEST)
+def play_scenarios(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE…]", help="Scenarios, or folders of them; else scenarios/."),
+    ] = None,
+    *,
+    model: Annotated[
+        str | None, typer.Option(help="Against this model, as provider:name, whatever they say.")
+    ] = None,
+    repeat: Annotated[int, typer.Option(min=1, max=1000, help="Play each so many times.")] = 1,
+    pass_rate: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="The part of the runs that must pass.")
+    ] = 1.0,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="Model that decides on `judge`; else the one that answers, if real."),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a report for CI to this file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Play scenarios to the agent."""
+    settings = given.settings(model=model)
+    from bridge.cli.test import Manner, test
+
+    manner = Manner(model, repeat, pass_rate, judge)
+    raise SystemExit(test(settings, files or (), manner, report=junit, as_json=as_json))
 
 
 @_db.command()

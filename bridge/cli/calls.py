@@ -177,6 +177,26 @@ def export(  # noqa: PLR0913 - as many as can be typed
     raise SystemExit(export(given.settings(), filters, frames=not no_frames, output=output))
 
 
+@commands.command(context_settings=_NAMED)
+def to_scenario(
+    session: Name,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write to this file, which is not there.")
+    ] = None,
+    words: Annotated[
+        bool, typer.Option("--words", help="Expect the agent's words, too, sentence by sentence.")
+    ] = False,
+    numbers: Annotated[
+        bool, typer.Option("--numbers", help="Keep the telephone numbers of the call.")
+    ] = False,
+) -> None:
+    """Make a scenario of a call for `bridge test`; what the agent said stands in comments."""
+    _text("SESSION", session)
+    from bridge.cli.to_scenario import to_scenario
+
+    raise SystemExit(to_scenario(given.settings(), session, out=out, words=words, numbers=numbers))
+
+
 @commands.command(context_settings=_NAMED, help=_ERASE)
 def erase(
     session: Annotated[

@@ -40,7 +40,10 @@ def chat(settings: Settings, call: Call, *, url: str | None, in_process: bool) -
     """Hold a conversation; the exit code is 0 unless the bridge cannot be reached or is lost."""
     # What goes wrong is told in the conversation; log lines would cut through it.
     configure_logs(
-        "debug" if settings.log_level == "debug" else "error", settings.log_format, settings.secrets
+        "debug" if settings.log_level == "debug" else "error",
+        settings.log_format,
+        settings.secrets,
+        private=settings.log_private,
     )
     try:
         asyncio.run(_chat(settings, call, url=url, in_process=in_process))

@@ -19,10 +19,18 @@ def left_alone() -> Iterator[None]:
         gc.enable()
 
 
-_NEWEST, _YOUNG, _OLD = 2_000, 10, 50
-"""How many more objects there are when the newest are looked at, which takes a microsecond each
-and holds up all calls: 3 ms at a time. Python's own 700, 10, 10 looked at the old ones so often
-that a hundred calls took a fifth more of a core; with 10,000 it was 10 ms at a time."""
+_NEWEST, _YOUNG, _OLD = 1_000, 5, 200
+"""How many more objects there are when the newest are looked at; how many such looks there are
+between two at the young ones; and how many of those between two thorough ones.
+
+Each look holds up all calls. With a hundred of them speaking: 1 ms for the newest, five times a
+second; 7 ms for the young ones, once a second; a thorough one, every few minutes if there is a
+quarter more to look at than the last time: 30 ms, and 0.2 s with a thousand that wait. Those find
+what asyncio leaves of each connection, 1 KiB, and else hardly anything: a call that ends is freed
+without them (tests/server/test_leaving_nothing.py). With 2,000 and 10 it was 18 ms every three
+seconds, which the slowest of a hundred first words waited for; with Python's own 700, 10, 10 the
+thorough looks took a fifth of the core. A plain turn leaves nothing to be found
+(tests/test_cost.py)."""
 
 
 def settle() -> None:

@@ -4,9 +4,9 @@ import re
 import sys
 from typing import Final
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
-from bridge.store.shapes import CallDetail, Shape
+from bridge.store.shapes import CallDetail
 
 _DETAILS: Final = TypeAdapter(list[CallDetail])
 _COMMANDS: Final = re.compile(
@@ -15,7 +15,7 @@ _COMMANDS: Final = re.compile(
 """What JSON leaves as it is: controls, and what reorders the text. It can only be in strings."""
 
 
-def show(shape: Shape) -> None:
+def show(shape: BaseModel) -> None:
     """Print one thing."""
     _print(shape.model_dump_json(indent=2))
 

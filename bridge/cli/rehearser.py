@@ -3,26 +3,27 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Literal
 
 from bridge.agent.chain import NamedModel
 from bridge.agent.message import Listener
 from bridge.agent.policy import policy_of
 from bridge.agent.rehearsal import Rehearsal
 from bridge.agent.replayed import MODEL_NAME, Prompter, ReplayedModel
-from bridge.agent.standin import NOT_RUN, StandIn, Tables
+from bridge.agent.standin import NOT_RUN, StandIn
 from bridge.app import Bridge
 from bridge.call.events import CallData, TurnBegan
 from bridge.call.ports import Prompts
 from bridge.cli.recorded import Remembered, answers_of, runs_of
-from bridge.local.door import Door
 from bridge.local.replay import Pace, play
 from bridge.local.replay_compare import end_of, summed_up, turn_differences
 from bridge.local.replay_report import End, ReplayReport, TurnDifference
 from bridge.local.replay_script import Script
 from bridge.settings import Settings
 from bridge.settings.tables import DEFAULT_PERSONA
+from bridge.stage import door, tables, unseen
 from bridge.store.notes.notebook import Notebook
 from bridge.store.shapes import CallDetail
 
@@ -62,7 +63,7 @@ class Rehearser:
         """`earlier`: the call that this one went on from; none for no call."""
         self.tell: Callable[[], None] = lambda: None
         """Called for each request."""
-        self._settings = _todays(settings, manner)
+        self._settings = unseen(settings, manner.model)
         self._calls = calls
         self._scripts = scripts
         self._manner = manner
@@ -130,7 +131,8 @@ class Rehearser:
         self._prompter.load(tuple(answers_of(call.timeline, apology)))
         manner, patience = self._manner, self._settings.turn_timeout + 5
         pace = Pace(manner.real_time, manner.interrupts, patience)
-        await play(self._door(bridge, call), script, pace, self._idle, self.tell)
+        where = door(self._settings, bridge.port, self._persona(call))
+        await play(where, script, pace, self._idle, self.tell)
         notes = self._notes[-1]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL):
@@ -148,28 +150,18 @@ class Rehearser:
         named = call.persona or DEFAULT_PERSONA
         return named if named in self._settings.personas else DEFAULT_PERSONA
 
-    def _door(self, bridge: Bridge, call: CallDetail) -> Door:
-        tokens, name = self._settings.tokens, self._persona(call)
-        path = "" if name == DEFAULT_PERSONA else f"/{name}"
-        if path and (own := self._settings.personas[name].tokens):
-            tokens = own
-        door = Door.at("127.0.0.1", bridge.port, tokens[0] if tokens else "")
-        return replace(door, url=door.url + path)
-
     def _rehearsal(self) -> Rehearsal:
         manner = self._manner
         recorded = ReplayedModel(prompter=self._prompter, fast=manner.fast, callbacks=[Listener()])
-        stand_in = StandIn(runs_of(self._calls), fast=manner.fast, tables=self._tables)
+        stand_in = StandIn(
+            runs_of(self._calls), fast=manner.fast, tables=partial(tables, self._settings)
+        )
         return Rehearsal(
             record=self._open,
             earlier=self._earlier,
             models=(NamedModel(MODEL_NAME, recorded),) if manner.recorded else (),
             middleware=() if manner.live_tools else (stand_in,),
         )
-
-    def _tables(self, persona: str) -> Tables:
-        tables = self._settings.of_persona(persona).tools
-        return {name: table.model_dump(exclude_none=True) for name, table in tables.items()}
 
     def _open(self) -> Notebook:
         self._notes.append(Notebook(self._begin))
@@ -183,9 +175,9 @@ class Rehearser:
 
     def _fillers(self, bridge: Bridge, call: CallDetail) -> Iterator[str]:
         """What tools have said while the caller waits."""
-        tables = self._tables(self._persona(call))
+        policies = tables(self._settings, self._persona(call))
         for tool in bridge.tools.current.tools:
-            yield from policy_of(tool, tables.get(tool.name)).filler.splitlines()
+            yield from policy_of(tool, policies.get(tool.name)).filler.splitlines()
 
 
 def _sittings(calls: Sequence[CallDetail], window: float) -> Iterator[list[int]]:
@@ -199,16 +191,6 @@ def _sittings(calls: Sequence[CallDetail], window: float) -> Iterator[list[int]]
             sitting = []
         sitting.append(number)
     yield sitting
-
-
-def _todays(settings: Settings, manner: Manner) -> Settings:
-    """The settings of a bridge that nobody else can reach, and that leaves no trace."""
-    update: dict[str, Any] = {"host": "127.0.0.1", "port": 0, "record": "off", "webhook_url": None}
-    if manner.model is not None:
-        one = {"model": manner.model}
-        personas = settings.personas.items()
-        update |= one | {"personas": {n: table.model_copy(update=one) for n, table in personas}}
-    return settings.model_copy(update=update)
 
 
 def _limits(scripts: Sequence[Script], manner: Manner) -> Iterator[str]:

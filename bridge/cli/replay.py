@@ -28,7 +28,10 @@ def replay(settings: Settings, name: str, manner: Manner, *, as_json: bool) -> i
     calls, earlier = _read(settings, name)
     scripts = _scripts(calls)
     configure_logs(
-        "debug" if settings.log_level == "debug" else "error", settings.log_format, settings.secrets
+        "debug" if settings.log_level == "debug" else "error",
+        settings.log_format,
+        settings.secrets,
+        private=settings.log_private,
     )
     rehearser = Rehearser(settings, calls, scripts, manner, earlier)
     try:

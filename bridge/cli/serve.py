@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,29 +11,43 @@ from rich.markup import escape
 
 from bridge import __version__
 from bridge.app import Bridge
+from bridge.cli.running import Told, run
 from bridge.logs import configure_logs
 from bridge.settings import DEFAULT_MODEL, DEMO, Settings
 from bridge.settings.reading import unknown_variables
 
 
 def serve(settings: Settings, started: Callable[[], None]) -> None:
-    """Serve calls; SIGTERM or Ctrl-C ends it with code 0. `started` is called once it does."""
-    configure_logs(settings.log_level, settings.log_format, settings.secrets)
-    asyncio.run(_serve(settings, started))
+    """Serve calls until told to stop, and return. `started` is called once it does.
+
+    SIGTERM drains; Ctrl-C, and a second signal, are quick.
+    """
+    configure_logs(
+        settings.log_level,
+        settings.log_format,
+        settings.secrets,
+        private=settings.log_private,
+    )
+    if settings.workers > 1:
+        from bridge.cli.workers import supervise  # noqa: PLC0415 - gunicorn is an extra
+
+        supervise(settings, started)
+    else:
+        asyncio.run(_serve(settings, started))
 
 
 async def _serve(settings: Settings, started: Callable[[], None]) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    async with Bridge(settings) as bridge:
-        _welcome(bridge)
+    told = Told.by_signals()
+
+    def ready(bridge: Bridge) -> None:
+        welcome(bridge)
         started()
-        await stop.wait()
+
+    await run(Bridge(settings), told, ready)
 
 
-def _welcome(bridge: Bridge) -> None:
+def welcome(bridge: Bridge) -> None:
+    """Print what a person needs to know next."""
     console = Console(highlight=False, soft_wrap=True)  # a command is not to be cut in two
     settings = bridge.settings
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -47,6 +60,7 @@ def _welcome(bridge: Bridge) -> None:
         ("prompts", _names(sorted(bridge.prompts.current.templates))),
         ("Millis", f"ws://{address}/millis{secret}  (from outside: wss://YOUR-HOST/…)"),
         ("health", f"http://{address}/healthz"),
+        ("console", f"http://{address}/console"),
         ("talk", f"[bold]{_command()} chat[/bold]  in a second terminal"),
     ):
         console.print(f"  {label:<8} {text}")

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import difflib
 import json
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -14,15 +13,16 @@ from langchain_core.tools import BaseTool
 from rich.console import Console
 
 from bridge.agent.policy import Policy, policy_of
+from bridge.agent.toolview import policy_in_full, schema_of
 from bridge.errors import SettingsError
 from bridge.local.page import say
 from bridge.logs import configure_logs
 from bridge.plugins.shelf import ToolShelf
 from bridge.plugins.threads import ToolThreads
 from bridge.plugins.toolbox import Toolbox
-from bridge.settings import FILE, Settings
+from bridge.settings import Settings
 from bridge.settings.tables import DEFAULT_PERSONA
-from bridge.tooling import joined, mcp_servers
+from bridge.tooling import joined, mcp_servers, missing, name_missing, unknown_tables
 
 
 def tools(settings: Settings, *, as_json: bool, persona: str | None = None) -> int:
@@ -33,7 +33,10 @@ def tools(settings: Settings, *, as_json: bool, persona: str | None = None) -> i
     """
     allow, settings = _for_persona(settings, persona)
     configure_logs(
-        "debug" if settings.log_level == "debug" else "error", settings.log_format, settings.secrets
+        "debug" if settings.log_level == "debug" else "error",
+        settings.log_format,
+        settings.secrets,
+        private=settings.log_private,
     )
     with contextlib.redirect_stdout(sys.stderr):  # a tool file may print while it loads
         toolbox = asyncio.run(load_tools(settings))
@@ -62,32 +65,6 @@ async def load_tools(settings: Settings) -> Toolbox:
         return joined(shelf, servers).current
 
 
-def unknown_tables(settings: Settings, toolbox: Toolbox) -> list[str]:
-    """Say of each `[tools.NAME]` table that it names no tool that is loaded."""
-    names = [tool.name for tool in toolbox.tools]
-    return [
-        f"{FILE}: [tools.{name}] names no tool that is loaded{_suggestion(name, names)}"
-        for name in settings.tools
-        if name not in names and not toolbox.may_come(name)
-    ]
-
-
-def _suggestion(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
-
-
-def missing(allow: Collection[str], toolbox: Toolbox) -> list[str]:
-    """Tools that a persona names and that are not loaded, nor those of a server that is away."""
-    names = {tool.name for tool in toolbox.tools}
-    return [name for name in allow if name not in names and not toolbox.may_come(name)]
-
-
-def name_missing(persona: str | None, tool: str) -> str:
-    """Say which persona names a tool that is not there."""
-    return f"{FILE}: [personas.{persona}] names the tool {tool!r}, which is not loaded"
-
-
 def _for_persona(
     settings: Settings, persona: str | None
 ) -> tuple[Collection[str] | None, Settings]:
@@ -109,8 +86,8 @@ def _as_json(settings: Settings, toolbox: Toolbox, unknown: list[str]) -> dict[s
                 "name": tool.name,
                 "file": str(toolbox.files[tool.name]),
                 "description": tool.description,
-                "arguments": _schema(tool),
-                "policy": _policy(settings, tool),
+                "arguments": schema_of(tool),
+                "policy": policy_in_full(_policy_of(settings, tool), settings.tool_timeout),
             }
             for tool in toolbox.tools
         ],
@@ -119,29 +96,6 @@ def _as_json(settings: Settings, toolbox: Toolbox, unknown: list[str]) -> dict[s
             for failure in toolbox.failures
         ],
         "unknown_tables": unknown,
-    }
-
-
-def _schema(tool: Any) -> dict[str, Any]:
-    """What the model is told about the arguments, as JSON Schema."""
-    schema = tool.tool_call_schema
-    if isinstance(schema, Mapping):
-        return dict(schema)
-    write = getattr(schema, "model_json_schema", None) or schema.schema  # a pydantic 1 model
-    return dict(write())
-
-
-def _policy(settings: Settings, tool: BaseTool) -> dict[str, Any]:
-    """How the bridge treats a tool, with nothing left to a default."""
-    policy = _policy_of(settings, tool)
-    return {
-        "read_only": policy.read_only,
-        "timeout": policy.timeout or settings.tool_timeout,
-        "on_interrupt": "cancel" if policy.stops else "finish",
-        "once": policy.guarded,
-        "filler": policy.filler,
-        "confirm": policy.confirm,
-        "in_words": policy.in_words,
     }
 
 
@@ -162,7 +116,7 @@ def _show(settings: Settings, toolbox: Toolbox, unknown: list[str]) -> None:
         say(console, tool.name, rest, style="bold")
         say(console, "  ", _first_line(tool.description))
         say(console, "  ", _in_words(policy))
-        for line in _arguments(_schema(tool)):
+        for line in _arguments(schema_of(tool)):
             say(console, "    ", line)
     if not toolbox.tools:
         say(console, "", "No tools.")

@@ -85,6 +85,20 @@ class Answer:
         return None if first is None else first - self.asked_at
 
     @property
+    def dead_air(self) -> float | None:
+        """The longest time in which the caller heard nothing of it, from the request to its end.
+
+        None where nothing is played, or nothing ever came.
+        """
+        if self.playback is None:
+            return None
+        spoken = [(word.begin, word.end) for word in self.playback.words]
+        end = self.playback.finished_at  # none if it was cut: then it was not waited for
+        ends = [self.asked_at, *(until for _, until in spoken)]
+        begins = [*(since for since, _ in spoken), *([] if end is None else [end])]
+        return max((b - e for e, b in zip(ends, begins, strict=False)), default=None)
+
+    @property
     def over(self) -> bool:
         """Whether nothing more will come."""
         return bool(self.ended or self.silenced or self.action or self._lost)
@@ -136,15 +150,20 @@ class Answer:
         """Wait for a moment of the playback, which may move; False if it will never come."""
         now = asyncio.get_running_loop().time
         while self.playback is not None:
-            news, at = self._news, moment(self.playback)
+            at = moment(self.playback)
             if at is not None and at <= now():
                 return True
-            if at is None and self.over and not self.playback.held:
+            if at is None and self.over and not (self.playback.held or self.playback.waits):
                 break
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(at):
-                    await news.wait()
+            await self.change(until=at)
         return False
+
+    async def change(self, until: float | None = None) -> None:
+        """Wait until anything is different from now, or for that moment."""
+        news = self._news
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                await news.wait()
 
     # ── what the caller does to it ───────────────────────────────────────────────────────────────
 
@@ -158,6 +177,12 @@ class Answer:
         """Play on: it was nothing."""
         if self.playback is not None:
             self.playback.go_on(at)
+            self._tell()
+
+    def speak_on(self, at: float) -> None:
+        """Play what waited for the voice."""
+        if self.playback is not None:
+            self.playback.speak_on(at)
             self._tell()
 
     # ── what the caller tells it ─────────────────────────────────────────────────────────────────

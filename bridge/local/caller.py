@@ -12,7 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Self
 
-from bridge.local.answer import Action, Answer, Stray
+from bridge.local.answer import Action, Answer, Piece, Stray
 from bridge.local.hearing import Ear
 from bridge.local.line import Line
 from bridge.local.playback import Playback
@@ -34,8 +34,10 @@ class Caller:
         self.line: Line
         """The socket of the call now."""
         self.habits = habits
-        self._ear = Ear()
+        self._ear = Ear(self._begin)
         self.answers, self.strays, self.over = self._ear.answers, self._ear.strays, self._ear.over
+        self.unasked = self._ear.unasked
+        """What the bridge has said into silences, on the streams of the answers before them."""
         self._dial = dial
         self._about = about
         self._begun = begun
@@ -90,18 +92,21 @@ class Caller:
 
     @property
     def newest(self) -> Answer:
-        """The answer that was asked for last."""
-        return next(reversed(self.answers.values()))
+        """What the bridge said, or was asked to say, last."""
+        return next(said for said in reversed(self._said) if isinstance(said, Answer))
 
     @property
     def transcript(self) -> list[Utterance]:
         """The conversation as Millis would send it now; lines without words are left out."""
-        lines = [
-            Utterance("user", said)
-            if isinstance(said, str)
-            else Utterance("assistant", self._kept(said).strip())
-            for said in self._said
-        ]
+        lines: list[Utterance] = []
+        for said in self._said:
+            if isinstance(said, str):
+                lines.append(Utterance("user", said))
+            elif said in self.unasked and lines and lines[-1].role == "assistant":
+                before = lines.pop()  # on the same stream: one line
+                lines.append(Utterance("assistant", f"{before.content} {self._kept(said).strip()}"))
+            else:
+                lines.append(Utterance("assistant", self._kept(said).strip()))
         return [line for line in lines if line.content.strip()]
 
     @property
@@ -147,6 +152,12 @@ class Caller:
         if line is not self.line:
             return await self._request(lines, self._next_id)
         return await self._request(lines, stream_id, answered=False)
+
+    def announce(self, text: str) -> Answer:
+        """Have Millis itself say something in the agent's name; the bridge reads it later."""
+        self._expect(self._next_id)
+        self.newest.hear(Piece(text, self._now()), end=True)
+        return self.newest
 
     async def interrupt(self) -> None:
         """Speak over the newest answer: what comes of it from now on is not heard.
@@ -196,7 +207,7 @@ class Caller:
 
     @property
     def _next_id(self) -> int:
-        return self.newest.stream_id + 1
+        return self.newest.stream_id + 1 if self.answers else 1
 
     async def _request(
         self, lines: list[dict[str, str]], stream_id: int, *, answered: bool = True
@@ -213,12 +224,15 @@ class Caller:
         return answer.heard(self._now())
 
     def _expect(self, stream_id: int) -> None:
+        self.answers.pop(stream_id, None)  # the newest is the last
+        self.answers[stream_id] = self._begin(stream_id)
+
+    def _begin(self, stream_id: int) -> Answer:
         voice = self.habits.voice
         answer = Answer(stream_id, self._now(), None if voice is None else Playback(voice))
-        self.answers.pop(stream_id, None)  # `newest` goes by the order
-        self.answers[stream_id] = answer
         self._said.append(answer)
         self._begun(self, answer)
+        return answer
 
     async def _connect(self) -> None:
         self.line = await self._dial()

@@ -46,7 +46,10 @@ _LOOK: Final = 0.005
 """Real seconds between looks at threads: one may end without waking the loop."""
 _FREE: Final = 0.1
 """Real seconds of work outside the loop that take no time."""
-_IDLE: Final = ("asyncio_", "ThreadPoolExecutor", "AnyIO worker thread", "pytest_timeout")
+_IDLE: Final = (
+    *("asyncio_", "ThreadPoolExecutor", "AnyIO worker thread", "pytest_timeout"),
+    "loop watch",  # asks a bridge's loop how late it is
+)
 """Beginnings of the names of threads that wait for work."""
 
 

@@ -8,7 +8,7 @@ end, and never of one that was cut; when the socket is lost, what has arrived is
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Self
 
 from bridge.local.answer import Answer, LineLost
@@ -21,25 +21,33 @@ from bridge.local.turntaking import TurnTaking
 class Conversation:
     """One call in real time, or in a virtual one (local.clock). Get one from `dial`."""
 
-    def __init__(self) -> None:
+    def __init__(self, begun: Callable[[Answer], None] = lambda _: None) -> None:
         self.caller: Caller
         """The messages of the call."""
         self.turns: TurnTaking
         """What Millis does with the caller's voice."""
+        self._begun = begun
         self._hearing: dict[Answer, asyncio.Task[None]] = {}
         self._now = asyncio.get_running_loop().time
 
     @classmethod
     @contextlib.asynccontextmanager
     async def dial(
-        cls, url: str, *, habits: Habits | None = None, **about: Any
+        cls,
+        url: str,
+        *,
+        habits: Habits | None = None,
+        begun: Callable[[Answer], None] = lambda _: None,
+        **about: Any,
     ) -> AsyncIterator[Self]:
         """Call a bridge and hang up when the block is left; for the rest, see `Caller.dial`.
+
+        `begun` is told of each answer before anything of it is heard.
 
         Raises:
             CallRefused: there is no bridge, or it does not take the call.
         """
-        talk = cls()
+        talk = cls(begun)
         try:
             async with Caller.dial(
                 url, habits=habits or Habits(), begun=talk._begin_to_hear, **about
@@ -81,6 +89,11 @@ class Conversation:
         Raises:
             LineLost: the connection is gone.
         """
+        await self.heard(words=words, seconds=seconds)
+        return await self.say(text)
+
+    async def heard(self, *, words: int | None = None, seconds: float | None = None) -> None:
+        """Wait until so much of the newest answer was heard, or until it ends before."""
 
         def moment(playback: Playback) -> float | None:
             due = playback.finished_at
@@ -92,7 +105,6 @@ class Conversation:
 
         if words is not None or seconds is not None:
             await self.caller.newest.reached(moment)
-        return await self.say(text)
 
     async def cough(self, seconds: float) -> None:
         """Make a noise that Millis stops for, and that turns out to be no words."""
@@ -114,6 +126,7 @@ class Conversation:
 
     def _begin_to_hear(self, caller: Caller, answer: Answer) -> None:
         self._hearing[answer] = asyncio.create_task(_hear(caller, answer), name="hear")
+        self._begun(answer)
 
     async def _stop_hearing(self) -> None:
         for task in self._hearing.values():

@@ -1,9 +1,11 @@
 """What comes from the bridge in one call: sorted into answers, and frames nobody should hear.
 
-Assumed (protocol.md §1 leaves it open): words that come on a stream after its end are not heard.
+Assumed (protocol.md §1 leaves it open): words that come on a stream after its end are heard, as one
+more answer on that stream. There is no other way for a bridge to break a caller's silence.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -21,9 +23,13 @@ _OUTBOUND: TypeAdapter[Outbound] = TypeAdapter(
 class Ear:
     """Hears one call, over all its sockets."""
 
-    def __init__(self) -> None:
+    def __init__(self, begun: Callable[[int], Answer]) -> None:
+        """`begun`: words come on a stream that had its end."""
         self.answers: dict[int, Answer] = {}
         """Every stream of the call, by its id, the oldest first."""
+        self.unasked: list[Answer] = []
+        """What was said into silences."""
+        self._begun = begun
         self.strays: list[Stray] = []
         """Frames that were not to be heard. Those of kind `in_flight` are nobody's fault."""
         self.action: Action | None = None
@@ -40,12 +46,12 @@ class Ear:
                     case str():
                         self._hear(frame)
                     case int():
-                        if answer := self.answers.get(frame):
+                        for answer in self._on(frame):
                             answer.silence_read = answer.silenced is not None
                     case None:
                         self._stray("unreadable", detail="a binary frame")
         finally:
-            for answer in self.answers.values():
+            for answer in (*self.answers.values(), *self.unasked):
                 answer.lose(line.lost or LineLost())
             self.over.set()
 
@@ -56,7 +62,8 @@ class Ear:
             self._stray("unreadable", detail=str(error.errors(include_input=False)[0]["msg"]))
             return
         stream_id = int(message.data.stream_id)
-        answer = self.answers.get(stream_id)
+        heard = self._on(stream_id)
+        answer = heard[-1] if heard else None
         if answer is None:
             self._stray("unknown_stream", stream_id, message.type)
         elif isinstance(message, StreamResponse):
@@ -67,6 +74,9 @@ class Ear:
             self.over.set()
 
     def _hear_words(self, answer: Answer, data: StreamResponseData) -> None:
+        if answer.ended and not answer.silenced and not answer.action and data.content.strip():
+            answer = self._begun(answer.stream_id)
+            self.unasked.append(answer)
         if answer.ended:
             self._stray("after_end", answer.stream_id, data.content)
         elif answer.silenced is None:
@@ -76,6 +86,12 @@ class Ear:
             late = "after_interrupt" if answer.silenced == "interrupted" else "after_newer_request"
             kind = late if answer.silence_read else "in_flight"
             self._stray(kind, answer.stream_id, data.content)
+
+    def _on(self, stream_id: int) -> list[Answer]:
+        """What was heard on a stream: the answer, and what was said into the silence after it."""
+        asked = self.answers.get(stream_id)
+        after = [answer for answer in self.unasked if answer.stream_id == stream_id]
+        return [] if asked is None else [asked, *after]
 
     def _stray(self, kind: Any, stream_id: int | None = None, detail: str = "") -> None:
         self.strays.append(Stray(kind, self._now(), stream_id, detail))

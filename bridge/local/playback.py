@@ -20,8 +20,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-Voice = Callable[[str], Sequence[float]]
-"""Seconds from the beginning of a text to the end of each of its `words_in`."""
+Voice = Callable[[str], Sequence[float] | None]
+"""Seconds from the beginning of a text to the end of each of its `words_in`; None while that is
+being found out: then what follows waits for `speak_on`."""
 
 _WORD: Final = re.compile(r"\S+")
 _COMPLETE: Final = re.compile(
@@ -36,7 +37,12 @@ def words_in(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
-def at_rate(words_per_second: float) -> Voice:
+def word_places(text: str) -> list[tuple[int, int]]:
+    """Where each of the `words_in` a text begins and ends."""
+    return [found.span() for found in _WORD.finditer(text)]
+
+
+def at_rate(words_per_second: float) -> Callable[[str], Sequence[float]]:
     """A voice that takes equally long for every word."""
 
     def voice(text: str) -> Sequence[float]:
@@ -54,6 +60,15 @@ class Word:
     end: float
     place: int
     """Where it ends in the text that was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A text that is spoken in one go, or a silence."""
+
+    text: str
+    """Empty for a silence."""
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,8 @@ class Playback:
         """All that was sent."""
         self.words: list[Word] = []
         """What is, was or will be played, as far as that is known."""
+        self.sounds: list[Sound] = []
+        """The same as sounds, one after the other; what is cut stays here."""
         self._voice = voice
         self._spoken = 0
         """How much of the text is no longer waiting for the end of its sentence."""
@@ -83,7 +100,7 @@ class Playback:
         """When the voice has nothing more to say."""
         self._held: float | None = None
         self._waiting: list[_Segment] = []
-        """What came while it was held."""
+        """What came while it was held, or before the voice knew how long it takes."""
         self._ended: float | None = None
         self._cut = False
 
@@ -107,6 +124,21 @@ class Playback:
             self._ended = at
 
     @property
+    def is_cut(self) -> bool:
+        """Whether it was stopped for good."""
+        return self._cut
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to be spoken of which it is not known when."""
+        return bool(self._waiting)
+
+    @property
+    def ends_at(self) -> float:
+        """When the last of its `sounds` will have been played, if it is not held any longer."""
+        return self._free
+
+    @property
     def held(self) -> bool:
         """Whether it stands still: Millis has heard a voice."""
         return self._held is not None
@@ -125,6 +157,10 @@ class Playback:
         self.words = [_later(word, since, late) for word in self.words]
         if self._free > since:
             self._free += late
+        self.speak_on(at)
+
+    def speak_on(self, at: float) -> None:
+        """Speak what waits, as far as the voice knows now how long it takes."""
         waiting, self._waiting = self._waiting, []
         for segment in waiting:
             self._say(segment, at)
@@ -165,13 +201,15 @@ class Playback:
             self._say(segment, at)
 
     def _say(self, segment: _Segment, at: float) -> None:
-        if self._held is not None:
+        text = self.text[segment.begin : segment.end]
+        ends = None if self._held is not None or self._waiting else self._voice(text)
+        if ends is None:
             self._waiting.append(segment)
             return
         begin = max(self._free, at)
         self._free = begin + segment.silence
-        text = self.text[segment.begin : segment.end]
-        for found, until in zip(_WORD.finditer(text), self._voice(text), strict=True):
+        self.sounds.append(Sound(text, ends[-1] if ends else segment.silence))
+        for found, until in zip(_WORD.finditer(text), ends, strict=True):
             word = Word(found[0], self._free, begin + until, segment.begin + found.end())
             self.words.append(word)
             self._free = word.end

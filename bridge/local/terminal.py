@@ -30,6 +30,8 @@ class Terminal:
         self._told = asyncio.Event()
         self._later: list[tuple[str, dict[str, Any]]] = []
         """News that came while a person was typing."""
+        self._read = 0
+        """How many of the lines that were said into silences."""
 
     def break_in(self) -> None:
         """Ctrl-C: interrupt the agent; hang up if it does not speak."""
@@ -59,7 +61,7 @@ class Terminal:
             if not self._keyboard.typed:
                 self._screen.you(line)
             await self._hear(caller, await caller.request(line), watching=watching)
-        self._flush()
+        self._flush(caller)
         match caller.action:
             case EndCall():
                 self._screen.note("(the agent has ended the call)")
@@ -73,7 +75,7 @@ class Terminal:
     async def _hear(self, caller: Caller, answer: Answer, *, watching: bool) -> None:
         self._hearing = answer
         self._interrupt.clear()
-        self._flush()
+        self._flush(caller)
         breaking_in = asyncio.create_task(self._break_in_when_asked(caller), name="break in")
         try:
             async for piece in answer:
@@ -116,7 +118,11 @@ class Terminal:
         elif answer.silenced is None and answer.action is None:
             self._screen.note("(silence)")
 
-    def _flush(self) -> None:
+    def _flush(self, caller: Caller) -> None:
+        for said in caller.unasked[self._read :]:
+            self._screen.words(said.text)
+            self._screen.pause_words()
+        self._read = len(caller.unasked)
         for event, data in self._later:
             self._screen.tool(event, data)
         self._later.clear()

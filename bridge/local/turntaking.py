@@ -49,6 +49,17 @@ class TurnTaking:
         data = {**about, "transcript": transcript, "is_final": is_final}
         await self._caller.tell({"type": "partial_transcript", "data": data})
 
+    async def stop(self) -> None:
+        """The caller wants silence, and says nothing.
+
+        Raises:
+            LineLost: the connection is gone.
+        """
+        self.voice()
+        held, self._held = self._held, None
+        if held is not None:
+            await self._caller.interrupt()
+
     async def over(self, text: str) -> Answer:
         """The caller has said it all: ask for the answer.
 

@@ -29,6 +29,8 @@ class PromptShelf:
         self._built_in = built_in_templates() if built_in is None else built_in
         """What is used where the folder has no file of a name."""
         self.current = PromptSet(templates=self._built_in)
+        self.refused = 0
+        """Files that could not be used, each time they came."""
         self._root = folder.absolute()
         self._lexicon = LexiconFile(self._root / "lexicon.toml")
         self._one_at_a_time = asyncio.Lock()
@@ -44,7 +46,7 @@ class PromptShelf:
             current = await DaemonRun(work, name="prompts").result
             if current != before:
                 self.current = replace(current, version=before.version + 1)
-                _report(before, self.current)
+                self.refused += _report(before, self.current)
             return self.current
 
     def _read(self, before: PromptSet) -> PromptSet:
@@ -105,7 +107,8 @@ def _text_of(path: Path) -> str:
     return content.decode("utf-8-sig")
 
 
-def _report(before: PromptSet, after: PromptSet) -> None:
+def _report(before: PromptSet, after: PromptSet) -> int:
+    """Log what has changed; the number of failures that are new."""
     old, new = before.templates, after.templates
     log.info(
         "prompts swapped in",
@@ -116,12 +119,13 @@ def _report(before: PromptSet, after: PromptSet) -> None:
         lexicon=after.lexicon is not before.lexicon,
         failures=len(after.failures),
     )
-    for failure in after.failures:
-        if failure not in before.failures:
-            log.warning(
-                "prompt file not loaded",
-                file=str(failure.file),
-                line=failure.line,
-                reason=failure.reason,
-                kept=failure.kept,
-            )
+    news = [failure for failure in after.failures if failure not in before.failures]
+    for failure in news:
+        log.warning(
+            "prompt file not loaded",
+            file=str(failure.file),
+            line=failure.line,
+            reason=failure.reason,
+            kept=failure.kept,
+        )
+    return len(news)

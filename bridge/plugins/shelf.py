@@ -34,6 +34,8 @@ class ToolShelf:
         """Load nothing yet. `spool` takes what functions have to do after a call."""
         self.folder = folder
         self.current = Toolbox()
+        self.refused = 0
+        """Files that could not be used, each time they came."""
         self._root = folder.absolute()
         self._threads = threads
         self._reserved = reserved
@@ -151,7 +153,7 @@ class ToolShelf:
         ] and after.failures == before.failures:
             return before
         self.current = after
-        _report(before, after)
+        self.refused += _report(before, after)
         return after
 
     def _failure(self, path: Path, line: int | None, reason: str, *, kept: bool) -> ToolFailure:
@@ -189,7 +191,8 @@ def _versions(*versions: LoadedFile | None) -> list[LoadedFile]:
     return list({id(version): version for version in versions if version is not None}.values())
 
 
-def _report(before: Toolbox, after: Toolbox) -> None:
+def _report(before: Toolbox, after: Toolbox) -> int:
+    """Log what has changed; the number of failures that are new."""
     old = {tool.name: tool for tool in before.tools}
     new = {tool.name: tool for tool in after.tools}
     log.info(
@@ -200,12 +203,13 @@ def _report(before: Toolbox, after: Toolbox) -> None:
         removed=sorted(old.keys() - new.keys()),
         failures=len(after.failures),
     )
-    for failure in after.failures:
-        if failure not in before.failures:
-            log.warning(
-                "tool file not loaded",
-                file=str(failure.file),
-                line=failure.line,
-                reason=failure.reason,
-                kept=failure.kept,
-            )
+    news = [failure for failure in after.failures if failure not in before.failures]
+    for failure in news:
+        log.warning(
+            "tool file not loaded",
+            file=str(failure.file),
+            line=failure.line,
+            reason=failure.reason,
+            kept=failure.kept,
+        )
+    return len(news)

@@ -18,6 +18,11 @@ class Keys:
     personas: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
     """By name, those with a token of their own and those without."""
 
+    @property
+    def are_none(self) -> bool:
+        """Whether everybody who reaches the door may enter."""
+        return not self.tokens
+
     def admit(self, request: web.Request) -> str | None:
         """Find the persona that a request is for; empty: by its agent; None: it may not come in.
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 import structlog
@@ -29,9 +29,25 @@ log = structlog.get_logger(__name__)
 _PATIENCE: Final = 4.5
 """Seconds in which the database has to answer."""
 
+
+class Admission(Protocol):
+    """Who may read."""
+
+    @property
+    def need_token(self) -> bool:
+        """Whether everybody needs one."""
+
+    def admit(self, request: web.Request) -> None:
+        """Let somebody in.
+
+        Raises:
+            CannotAnswer: they may not come in.
+        """
+
+
 FindArchive = Callable[[], "Archive | None"]
 _ARCHIVE: web.AppKey[FindArchive] = web.AppKey("archive", Callable)  # type: ignore[arg-type]
-_READERS: web.AppKey[Readers] = web.AppKey("readers", Readers)
+_READERS: web.AppKey[Admission] = web.AppKey("readers", object)  # type: ignore[arg-type]
 _READING: web.AppKey[asyncio.Semaphore] = web.AppKey("reading", asyncio.Semaphore)
 _SLOW_READER: web.AppKey[float] = web.AppKey("slow_reader", float)
 
@@ -45,9 +61,16 @@ def add_api(
     of them; without any, only this machine. `send_timeout`: seconds that a reader may leave a bite
     unread.
     """
+    app.add_subapp(PREFIX, record_app(archive, Readers(tokens), send_timeout=send_timeout))
+
+
+def record_app(
+    archive: FindArchive, readers: Admission, *, send_timeout: float = 10.0
+) -> web.Application:
+    """The record as an application of its own, for whomever `readers` lets in."""
     api = web.Application(middlewares=[_answer_whatever_happens, _let_in])
     api[_ARCHIVE] = archive
-    api[_READERS] = Readers(tokens)
+    api[_READERS] = readers
     api[_SLOW_READER] = send_timeout
     # One at a time: calls that go on from earlier ones read from the same few connections.
     api[_READING] = asyncio.Semaphore(1)
@@ -55,7 +78,7 @@ def add_api(
     api.router.add_get(SHOW.path, _show_calls)
     api.router.add_get(DESCRIBE.path, _describe)
     api.on_response_prepare.append(_keep_private)
-    app.add_subapp(PREFIX, api)
+    return api
 
 
 async def _list_calls(request: web.Request) -> web.StreamResponse:

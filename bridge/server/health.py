@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from bridge.server.loopback import is_from_here
 from bridge.server.socket import SWITCHBOARD
 
 Findings = Callable[[], dict[str, Any]]
@@ -19,6 +20,7 @@ async def healthz(request: web.Request) -> web.Response:
     body = {
         "status": "degraded" if findings["failures"] or _ailing(findings) else "ok",
         **findings,
+        "failures": findings["failures"] if is_from_here(request) else _named(findings["failures"]),
         "calls": len(board.live),
         "dropped_frames": dict(board.dropped),
     }
@@ -29,8 +31,13 @@ def _ailing(findings: dict[str, Any]) -> bool:
     return any(findings[part]["state"] not in ("ok", "off") for part in ("record", "webhook"))
 
 
+def _named(failures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What others are told: a reason is what foreign code said, whatever it quotes."""
+    return [{**failure, "reason": "see the log of the bridge"} for failure in failures]
+
+
 async def readyz(request: web.Request) -> web.Response:
-    """Ready for another call: 503 while the server stops."""
-    if request.app[SWITCHBOARD].draining:
+    """Ready for another call: 503 from when the server is told to stop."""
+    if not request.app[SWITCHBOARD].ready:
         return web.Response(status=503, text="draining\n")
     return web.Response(text="ready\n")

@@ -10,6 +10,9 @@ from bridge.protocol import Outbound, encode
 _SMALL = 32 * 1024
 """Bytes of a frame that a transport takes without pausing its writer, if it held nothing before."""
 
+_TEXT = 0x81
+"""The first byte of a text frame that is its message's last."""
+
 
 class Outbox:
     """Puts a call's messages on its socket, whole and in order.
@@ -29,6 +32,21 @@ class Outbox:
         """Close the connection at once."""
         if self._transport is not None:
             self._transport.abort()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the peer has read all there was: then a message can be `put`."""
+        return self._all_read
+
+    def put(self, message: Outbound) -> None:
+        """Write one message, now: nothing waits, so there is no need for aiohttp's coroutines.
+
+        Raises:
+            CallClosed: the peer is gone.
+        """
+        if self._transport is None or self._socket.closed or self._transport.is_closing():
+            raise CallClosed("the peer is gone")
+        self._transport.write(text_frame(encode(message)))
 
     async def send(self, message: Outbound) -> None:
         """Write one message; a peer that does not read for `timeout` seconds is cut off.
@@ -82,3 +100,13 @@ class Outbox:
         # The heartbeat does not free a writer that a full socket blocks; only this does.
         if self._transport is not None:
             self._transport.abort()
+
+
+def text_frame(payload: bytes) -> bytes:
+    """One unmasked text frame, whole (RFC 6455, section 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return bytes((_TEXT, size)) + payload
+    if size < 1 << 16:
+        return bytes((_TEXT, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((_TEXT, 127)) + size.to_bytes(8, "big") + payload

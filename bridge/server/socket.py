@@ -10,11 +10,14 @@ import structlog
 from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from bridge.call.call import Call
+from bridge.call.delivery import now
 from bridge.call.events import Ending
 from bridge.call.setup import CallSetup
 from bridge.errors import CallClosed, ProtocolError
 from bridge.protocol import MAX_FRAME_BYTES, Inbound, decode
 from bridge.server.access import Keys, foreign_origin
+from bridge.server.guesses import Guesses
+from bridge.server.loopback import is_rebound
 from bridge.server.outbox import Outbox
 
 _log = structlog.get_logger(__name__)
@@ -33,13 +36,36 @@ class Switchboard:
     send_timeout: float
     first_message_timeout: float
     heartbeat: float
+    guesses: Guesses = field(default_factory=Guesses)
     live: set[Outbox] = field(default_factory=set)
+    refused: Counter[str] = field(default_factory=Counter)
+    """Sockets that were not let in, by reason: `token`, `origin`, `draining`, `full`."""
+    calls_live: dict[Outbox, Call] = field(default_factory=dict)
+    """Those of them that are a call already."""
+    ready: bool = True
+    """Whether a load balancer is to send calls."""
     draining: bool = False
+    """Whether calls are refused, as the server stops."""
+    hanging_up: bool = False
+    """Whether those that are left are hung up."""
+    _left: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def dropped(self) -> Counter[str]:
         """Frames and requests that could not be used, by reason."""
         return self.calls.dropped
+
+    def let_go(self, outbox: Outbox) -> None:
+        """Nothing of this call goes on any more, its tools neither."""
+        self.live.discard(outbox)
+        self.calls_live.pop(outbox, None)
+        self._left.set()
+
+    async def emptied(self) -> None:
+        """Wait until no call is left."""
+        while self.live:
+            self._left.clear()
+            await self._left.wait()
 
 
 SWITCHBOARD: web.AppKey[Switchboard] = web.AppKey("switchboard", Switchboard)
@@ -49,8 +75,9 @@ async def answer(request: web.Request) -> web.StreamResponse:
     """Serve one call, from the handshake to the hang-up."""
     board = request.app[SWITCHBOARD]
     persona = board.keys.admit(request)
-    if persona is None:  # with no word on what was wrong with a token
-        return web.Response(status=401, text="unauthorized\n")
+    if persona is None:
+        board.refused["token"] += 1
+        return board.guesses.answer(request)
     refusal = _refusal(request, board)
     if refusal is not None:
         return refusal
@@ -64,24 +91,45 @@ async def answer(request: web.Request) -> web.StreamResponse:
     board.live.add(outbox)
     try:
         await socket.prepare(request)
+        began = now()
         call = Call(outbox, board.personas[persona] if persona else board.calls)
+        board.calls_live[outbox] = call
         ending: Ending = "hung_up"
         try:
             ending = await _listen(socket, call, outbox, board)
         finally:
-            await call.close("server_stopped" if board.draining else ending)
-            _log.info("call ended", session=call.data.session_id, close_code=socket.close_code)
+            ended = await call.close("server_stopped" if board.hanging_up else ending)
+            _log.info(
+                "call ended",
+                session=call.data.session_id,
+                ending=ended,
+                close_code=socket.close_code,
+                seconds=round(now() - began, 1),
+                peer=request.remote,
+            )
     finally:
-        board.live.discard(outbox)
+        board.let_go(outbox)
         outbox.let_go()
+        _untie(request)
     return socket
+
+
+def _untie(request: web.Request) -> None:
+    """Break the circle of aiohttp's connection and socket (seen in 3.14).
+
+    It keeps 8 KiB of each finished call until the garbage collector looks for it, which is seldom.
+    """
+    with contextlib.suppress(AttributeError):  # another version: then it is not this circle
+        request.protocol._data_received_cb = None  # noqa: SLF001
 
 
 def _refusal(request: web.Request, board: Switchboard) -> web.Response | None:
     """Say no before the upgrade."""
-    if foreign_origin(request):
+    if foreign_origin(request) or (board.keys.are_none and is_rebound(request)):
+        board.refused["origin"] += 1
         return web.Response(status=403, text="forbidden\n")
     if board.draining or len(board.live) >= board.max_calls:
+        board.refused["draining" if board.draining else "full"] += 1
         _log.warning("call refused", live=len(board.live), draining=board.draining)
         return web.Response(status=503, text="no free line\n", headers={"Retry-After": "5"})
     return None

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 import orjson
@@ -11,6 +11,8 @@ from aiohttp import WSMsgType, web
 
 from bridge.call.events import CallData, CallEvent
 from bridge.server.access import Keys, foreign_origin
+from bridge.server.guesses import GUESSES
+from bridge.server.loopback import is_rebound
 from bridge.server.outbox import Outbox
 
 _BACKLOG = 256
@@ -56,14 +58,26 @@ KEYS: web.AppKey[Keys] = web.AppKey("keys", Keys)
 
 async def watch_call(request: web.Request) -> web.StreamResponse:
     """Send a call's events over a WebSocket until the watcher leaves."""
-    if not request.app[KEYS].may_enter(request) or foreign_origin(request):
-        return web.Response(status=401, text="unauthorized\n")
-    watchers = request.app[WATCHERS]
+    keys = request.app[KEYS]
+    if not keys.may_enter(request):
+        return request.app[GUESSES].answer(request)
+    if foreign_origin(request) or (keys.are_none and is_rebound(request)):
+        return web.Response(status=403, text="forbidden\n")
+    return await show_call(request, request.app[WATCHERS])
+
+
+async def show_call(
+    request: web.Request, watchers: Watchers, before: Iterable[CallEvent] = ()
+) -> web.StreamResponse:
+    """Send a call's events to somebody who has been let in already; `before` come first."""
     socket = web.WebSocketResponse(heartbeat=20, compress=False, max_msg_size=1024)
     outbox = Outbox(socket, request, _PATIENCE)
     await socket.prepare(request)
     watchers.live.add(outbox)
     with watchers.watch(request.match_info["session"]) as events:
+        for event in before:
+            if not events.full():
+                events.put_nowait(_line(event))
         sending = asyncio.create_task(_forward(events, socket), name="watcher")
         try:
             async for _ in socket:  # until it leaves; what it says does not matter

@@ -1,29 +1,48 @@
 """The web server: routes, the port, and the goodbye to everybody when it stops."""
 
 import asyncio
+import os
+import socket
+from contextlib import suppress
 
 from aiohttp import WSCloseCode, web
 
 from bridge.errors import SettingsError
+from bridge.server.accesslog import AccessLog
+from bridge.server.guesses import GUESSES
 from bridge.server.health import FINDINGS, Findings, healthz, readyz
 from bridge.server.socket import SWITCHBOARD, Switchboard, answer
 from bridge.server.watching import KEYS, WATCHERS, Watchers, watch_call
+
+_REQUESTS = 0.5
+"""Seconds that a plain request may still take when all calls have ended."""
+_STOPPED_TOOLS = 0.3
+"""Seconds in which a tool that is cancelled has ended."""
 
 
 class WebServer:
     """Listens on one port; `start` it, and `stop` it to hang up."""
 
     def __init__(
-        self, app: web.Application, *, host: str, port: int, shutdown_timeout: float
+        self,
+        app: web.Application,
+        *,
+        host: str,
+        port: int,
+        shutdown_timeout: float,
+        listening: socket.socket | None = None,
     ) -> None:
+        """`listening` is a socket on a port that other processes may share."""
         self.host = host
         self.port = port
-        self._shutdown_timeout = shutdown_timeout
+        self.shutdown_timeout = shutdown_timeout
+        """Seconds that calls may take to end when they are hung up."""
+        self._listening = listening
         app.on_shutdown.append(self._hang_up)
         self._runner = web.AppRunner(
             app,
-            access_log=None,  # it would print tokens
-            shutdown_timeout=shutdown_timeout,
+            access_log_class=AccessLog,
+            shutdown_timeout=min(_REQUESTS, shutdown_timeout),
         )
 
     async def start(self) -> None:
@@ -34,14 +53,16 @@ class WebServer:
         """
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self.host, self.port).start()
+            await self._site().start()
         except OSError as error:
             await self._runner.cleanup()
-            raise SettingsError(
-                f"cannot listen on {self.host}:{self.port} ({error.strerror or error}): "
-                "stop what uses the port, or set BRIDGE_PORT to another"
-            ) from None
+            raise port_taken(self.host, self.port, error) from None
         self.port = self._runner.addresses[0][1]
+
+    def _site(self) -> web.BaseSite:
+        if self._listening is None:
+            return web.TCPSite(self._runner, self.host, self.port)
+        return web.SockSite(self._runner, self._listening)
 
     async def stop(self) -> None:
         """Hang up with 1001 and close the port."""
@@ -50,12 +71,35 @@ class WebServer:
     async def _hang_up(self, app: web.Application) -> None:
         """Close what is open, so that peers see a goodbye and not a lost connection."""
         board = app[SWITCHBOARD]
-        board.draining = True
+        board.ready, board.draining, board.hanging_up = False, True, True
         async with asyncio.TaskGroup() as closing:
             for outbox in (*board.live, *app[WATCHERS].live):
                 closing.create_task(
-                    outbox.hang_up(WSCloseCode.GOING_AWAY, b"server stops", self._shutdown_timeout)
+                    outbox.hang_up(WSCloseCode.GOING_AWAY, b"server stops", self.shutdown_timeout)
                 )
+        if await _emptied(board, self.shutdown_timeout):
+            return
+        for call in board.calls_live.values():
+            call.stop_tools()
+        await _emptied(board, _STOPPED_TOOLS)
+
+
+async def _emptied(board: Switchboard, timeout: float) -> bool:
+    """Wait a while until no call is left; whether that came to be."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            await board.emptied()
+    return not board.live
+
+
+def port_taken(host: str, port: int, error: OSError) -> SettingsError:
+    """Say why a port cannot be had, and what to do."""
+    known = error.errno is not None and error.errno > 0  # a name that is unknown has none of those
+    why = os.strerror(error.errno or 0) if known else error.strerror or error
+    return SettingsError(
+        f"cannot listen on {host}:{port} ({why}): "
+        "stop what uses the port, or set BRIDGE_PORT to another"
+    )
 
 
 def make_web(board: Switchboard, watchers: Watchers, findings: Findings) -> web.Application:
@@ -64,6 +108,7 @@ def make_web(board: Switchboard, watchers: Watchers, findings: Findings) -> web.
     app[SWITCHBOARD] = board
     app[WATCHERS] = watchers
     app[KEYS] = board.keys
+    app[GUESSES] = board.guesses
     app[FINDINGS] = findings
     app.router.add_get("/millis", answer)
     app.router.add_get("/millis/{first}", answer)

@@ -62,7 +62,9 @@ class Settings(BaseSettings):
     token: Secrets = ()
     """Secrets that Millis may dial in with; several, comma-separated, while rotating."""
     max_calls: Count = 1000
-    """Calls at once; more are refused with 503."""
+    """Calls at once, of one process; more are refused with 503."""
+    workers: Count = 1
+    """Processes that share the port, each on a core of its own."""
 
     # ── the agent ──
     model: str | None = None
@@ -123,6 +125,8 @@ class Settings(BaseSettings):
     """Tokens of an earlier call that the model reads (estimated)."""
     api_token: Secrets = ()
     """Secrets that `/api/calls` may be read with; without, only from this machine."""
+    console_token: Secrets = ()
+    """Secrets that open `/console`; without, only from this machine."""
     webhook_url: Annotated[SecretStr, AfterValidator(web_address)] | None = None
     """Gets each call when it has ended; needs `webhook_secret`."""
     webhook_secret: SecretStr | None = None
@@ -151,14 +155,20 @@ class Settings(BaseSettings):
     """Seconds a peer may leave a frame unread before it is cut off."""
     heartbeat: Seconds = 20.0
     """Seconds between WebSocket pings."""
+    pre_drain: Pause = 5.0
+    """Seconds after SIGTERM in which calls are still taken: a load balancer has to notice first."""
+    drain_timeout: Seconds = 600.0
+    """Seconds after SIGTERM in which the live calls may end by themselves."""
     shutdown_timeout: Seconds = 5.0
-    """Seconds that calls may take to end when the server stops."""
+    """Seconds that calls may take to end when they are hung up because the server stops."""
 
     # ── logs ──
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least important log line that is written."""
     log_format: Literal["auto", "json", "pretty"] = "auto"
     """Log lines as JSON, or coloured for people; auto asks whether it is a terminal."""
+    log_private: bool = False
+    """Leave phone numbers in log lines, and what exceptions say, which may quote a caller."""
 
     destinations: Annotated[dict[str, str], AfterValidator(dialable)] = Field(default_factory=dict)
     """Numbers that calls may be transferred to, by the name the model knows; in bridge.toml."""
@@ -194,14 +204,27 @@ class Settings(BaseSettings):
         return tuple(secret.get_secret_value() for secret in self.api_token)
 
     @property
+    def console_tokens(self) -> tuple[str, ...]:
+        """The console's secrets in clear, for comparing only."""
+        return tuple(secret.get_secret_value() for secret in self.console_token)
+
+    @property
+    def doors(self) -> dict[str, tuple[str, ...]]:
+        """The secrets that somebody may enter with, by the name of their setting."""
+        return {
+            "BRIDGE_TOKEN": self.tokens,
+            "BRIDGE_API_TOKEN": self.api_tokens,
+            "BRIDGE_CONSOLE_TOKEN": self.console_tokens,
+            **{f"{FILE}: personas.{name}.token": one.tokens for name, one in self.personas.items()},
+        }
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Everything that must not be shown, in clear, so that it can be taken out."""
         webhook = (self.webhook_url, self.webhook_secret)
         password = urlsplit(self.database_url.get_secret_value()).password
         return (
-            *self.tokens,
-            *self.api_tokens,
-            *(token for persona in self.personas.values() for token in persona.tokens),
+            *(token for tokens in self.doors.values() for token in tokens),
             *(secret for server in self.mcp.values() for secret in server.secrets if secret),
             *(secret.get_secret_value() for secret in webhook if secret is not None),
             *((password, unquote(password)) if password else ()),

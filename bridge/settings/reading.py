@@ -4,7 +4,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError as UnreadableSetting
@@ -13,6 +13,9 @@ from bridge.errors import SettingsError
 from bridge.settings import FILE, LOOPBACK, Settings
 from bridge.settings.mcp import McpSettings
 from bridge.settings.tables import PersonaSettings, ToolSettings
+
+SHORTEST: Final = 16
+"""Characters of a token that nobody guesses, at any rate, if it is random."""
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -39,6 +42,12 @@ def load_settings(**overrides: Any) -> Settings:
             f"BRIDGE_HOST is {settings.host or 'empty'}, which others can reach, and no token is "
             "set: set BRIDGE_TOKEN to a long secret (openssl rand -hex 32), or listen on 127.0.0.1"
         )
+    short = short_tokens(settings)
+    if settings.host not in LOOPBACK and short:
+        raise SettingsError(
+            f"{short[0]} has fewer than {SHORTEST} characters, and BRIDGE_HOST is one that others "
+            "can reach: they would guess it; take a long secret (openssl rand -hex 32)"
+        )
     if (settings.webhook_url is None) != (settings.webhook_secret is None):
         missing = "SECRET" if settings.webhook_secret is None else "URL"
         raise SettingsError(
@@ -51,6 +60,12 @@ def load_settings(**overrides: Any) -> Settings:
             "record; set BRIDGE_RECORD to metadata, text or full"
         )
     return settings
+
+
+def short_tokens(settings: Settings) -> list[str]:
+    """Settings with a token that could be guessed."""
+    doors = settings.doors.items()
+    return [name for name, tokens in doors if any(len(token) < SHORTEST for token in tokens)]
 
 
 def unknown_variables() -> list[str]:

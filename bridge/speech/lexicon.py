@@ -2,7 +2,8 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bridge.errors import SettingsError
@@ -10,6 +11,9 @@ from bridge.speech.characters import is_cjk
 
 LONGEST_KEY = 60
 """Characters; the beginning of a key is held back until it is clear whether all of it comes."""
+
+_LETTERS = 4
+"""Letters by which a place is recognised. More would make a long table slow to load."""
 
 
 def fold(text: str) -> str:
@@ -27,7 +31,7 @@ def is_exact(key: str) -> bool:
 class Lexicon:
     """Words and what is said for them. Immutable; shared by all calls."""
 
-    __slots__ = ("_any_case", "_exact", "beginnings", "initial", "lengths", "shortest")
+    __slots__ = ("_any_case", "_exact", "beginnings", "lengths", "places", "shortest")
 
     def __init__(self, words: Mapping[str, str] | None = None) -> None:
         words = words or {}
@@ -36,8 +40,8 @@ class Lexicon:
         keys = {fold(key) for key in words}
         self.beginnings = frozenset(key[:end] for key in keys for end in range(1, len(key) + 1))
         """Every beginning of every key, the whole keys included, in lower case."""
-        self.initial = _any_of({key[0] for key in keys})
-        """A character that a key begins with, in lower case, and seldom inside a word."""
+        self.places = _places(keys)
+        """Where a key may begin, also one whose rest is still to come; in lower case."""
         self.lengths = tuple(sorted({len(key) for key in keys}, reverse=True))
         self.shortest = min(self.lengths, default=0)
 
@@ -76,11 +80,30 @@ class Lexicon:
         return cls(words)
 
 
-def _any_of(letters: set[str]) -> re.Pattern[str]:
-    joining = re.escape("".join(char for char in letters if not is_cjk(char)))
-    others = re.escape("".join(filter(is_cjk, letters)))
-    ways = [f"(?<![a-z0-9])[{joining}]" if joining else "", f"[{others}]" if others else ""]
+def _places(keys: Iterable[str]) -> re.Pattern[str]:
+    """Where a key may begin, by its first letters. No key begins within a word."""
+    apart = {key[:_LETTERS] for key in keys if not is_cjk(key[0])}
+    anywhere = {key[:_LETTERS] for key in keys if is_cjk(key[0])}
+    ways = [f"(?<![a-z0-9]){_trie(apart)}" if apart else "", _trie(anywhere) if anywhere else ""]
     return re.compile("|".join(filter(None, ways)) or "(?!)")
+
+
+def _trie(keys: Iterable[str]) -> str:
+    r"""A pattern for each of these, or for a beginning of one up to the end of the text.
+
+    Letter by letter, so that it takes no longer for many keys: `(?:s(?:\Z|q(?:\Z|l)|u(?:\Z|b)))`.
+    """
+    rests: dict[str, set[str]] = defaultdict(set)
+    for key in keys:
+        rests[key[0]].add(key[1:])
+    ways = [re.escape(first) + _after(found) for first, found in sorted(rests.items())]
+    return f"(?:{'|'.join(ways)})"
+
+
+def _after(rests: set[str]) -> str:
+    if "" in rests:  # a key ends here: whatever follows
+        return ""
+    return rf"(?:\Z|{_trie(rests)})"
 
 
 def _check(path: Path, words: Mapping[str, object]) -> None:

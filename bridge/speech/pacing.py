@@ -30,12 +30,16 @@ class Pacer:
 
     def pace(self, pieces: Iterable[Text]) -> list[Text]:
         """The same words, with a flush where the first clause ends."""
-        if not self._watching:
-            return list(pieces)
-        return [paced for piece in pieces for paced in self._pace(piece)]
+        held = list(pieces)
+        if not self._watching or not held:
+            return held
+        return [paced for piece in held for paced in self._pace(piece)]
 
     def _pace(self, piece: Text) -> tuple[Text, ...]:
         if not self._watching:
+            return (piece,)
+        if not _CLAUSE_END.search(piece.content):  # as most
+            self._clause += piece.content
             return (piece,)
         start = len(self._clause)
         self._clause += piece.content

@@ -35,10 +35,14 @@ class Pronouncer:
 
     def _replace(self, text: str, *, final: bool) -> str:
         lexicon, folded = self._lexicon, fold(text)
+        place = lexicon.places.search(folded)
+        if place is None:
+            self._before, self.held = text[-1:] or self._before, ""
+            return text
         said: list[str] = []
         done = at = 0
-        while initial := lexicon.initial.search(folded, at):
-            at = initial.start()
+        while place := lexicon.places.search(folded, at):
+            at = place.start()
             before = text[at - 1] if at else self._before
             if _joins(before, text[at]):
                 at += 1

@@ -53,7 +53,8 @@ class Recorder:
 
     def __init__(self, setup: RecordSetup, *, patience: float = 5.0) -> None:
         self._setup = setup
-        self._patience = patience
+        self.patience = patience
+        """Seconds in which, at the end, what waits may still be written."""
         self._losses = Losses()
         self._flushing: asyncio.TimerHandle | None = None
         self.on_ended: Callable[[list[str]], None] = _nobody
@@ -81,7 +82,7 @@ class Recorder:
             )
             await self._open(database)
             self._writer.start()
-            undo.push_async_callback(self._writer.stop, self._patience)
+            undo.push_async_callback(lambda: self._writer.stop(self.patience))
             self._loop = asyncio.get_running_loop()
             self._undo = undo.pop_all()
         return self

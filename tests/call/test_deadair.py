@@ -28,9 +28,9 @@ class TimedLine(Line):
         super().__init__()
         self.at: list[float] = []
 
-    async def send(self, message: Outbound) -> None:
+    def put(self, message: Outbound) -> None:
         self.at.append(time.monotonic())
-        await super().send(message)
+        super().put(message)
 
 
 def waiting_room(*script: Any, patience: Patience = SHORT, **settings: Any) -> Room:
@@ -299,3 +299,27 @@ async def test_a_filler_and_the_first_words_never_mix(ticks: int, offset: int) -
         contents[at] = contents[at].strip()
     tokens = ["It", " is", " to", "day", "."]
     assert contents == [t.strip() if i == at else t for i, t in enumerate(tokens)]
+
+
+async def test_a_reply_that_will_not_stop_keeps_nobody_busy_once_it_is_silenced() -> None:
+    async def stubborn(voice: Voice) -> None:
+        await voice.say("Once upon a")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.04)
+            raise
+
+    room = waiting_room(stubborn)
+    call = room.call()
+    call.hear(request(2, "one"))
+    await until(lambda: bool(room.line.sent))
+    call.hear(interrupt(2))
+    began = []
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+        began += [task for task in asyncio.all_tasks() if task.get_name() == "company"]
+    await call.close()
+
+    assert began == []
+    assert len(room.line.sent) == 1

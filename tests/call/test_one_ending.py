@@ -290,7 +290,7 @@ def _whole(script: Script) -> str:
 
 
 @given(PLANS, ENDS, st.integers(0, 2), LENGTHS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_every_stream_has_one_ending_and_it_is_last_whatever_happens(
     plan: list[tuple[int, Event]], end: str, ticks: int, length: int
 ) -> None:
@@ -313,7 +313,7 @@ def test_every_stream_has_one_ending_and_it_is_last_whatever_happens(
 
 
 @given(PLANS, ENDS, st.integers(0, 2), LENGTHS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_every_turn_is_reported_once_with_what_was_sent(
     plan: list[tuple[int, Event]], end: str, ticks: int, length: int
 ) -> None:

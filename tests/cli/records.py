@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from bridge import cli
-from bridge.logs import configure_logs
 from bridge.store.database.database import Database
 from bridge.store.notes.frames import pack
 from bridge.store.notes.note import Head, Note
@@ -67,6 +67,7 @@ def bridge_inside(url: str, *args: str, stdin: str = "", **variables: str) -> Ra
     """Run a command of `bridge` in this process, in the folder of nobody's settings."""
     out, err = _stream(), _stream()
     code: object = 0
+    logs = structlog.get_config()
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
         for name in [name for name in os.environ if name.startswith("BRIDGE_")]:
             patch.delenv(name)
@@ -82,7 +83,7 @@ def bridge_inside(url: str, *args: str, stdin: str = "", **variables: str) -> Ra
             cli.main()
         except SystemExit as end:
             code = end.code
-    configure_logs("debug", "json")  # the command had its own
+    structlog.configure(**logs)  # the command had its own; loggers in use keep just these
     assert isinstance(code, int)
     return Ran(code, _text(out), _text(err))
 

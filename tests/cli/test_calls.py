@@ -409,7 +409,13 @@ def test_a_shell_completes_the_commands(
     with pytest.raises(SystemExit, match="0"):
         cli.app(prog_name="bridge")
 
-    assert capsys.readouterr().out.split() == ["list", "show", "export", "erase"]
+    assert capsys.readouterr().out.split() == [
+        "list",
+        "show",
+        "export",
+        "to-scenario",
+        "erase",
+    ]
 
 
 def test_wrong_settings_are_one_line(sqlite_url: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bridge import doctor
+from bridge.checkup import check_settings, check_token
 from bridge.settings import Settings
 from tests.cli.commands import CLOCK, bridge
 from tests.fake_openai.client import FakeOpenAI
@@ -196,3 +197,27 @@ async def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert [finding.level for finding in found] == ["problem", "warning"]
     assert "OPENAI_API_KEY" in found[0].remedy
+
+
+@pytest.mark.parametrize("door", ["token", "api_token", "console_token"])
+def test_a_token_that_can_be_guessed_is_a_warning_on_loopback_too(door: str) -> None:
+    found = check_token(Settings.model_validate({"token": CANARY_TOKEN, door: "short-canary"}))
+    assert found.level == "warning"
+    assert f"BRIDGE_{door.upper()}" in found.message
+    assert "canary" not in str(found)
+
+
+def test_secrets_in_a_file_that_others_can_read_are_a_warning(  # G23
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Path("bridge.toml")
+    file.write_text(f'token = ["{CANARY_TOKEN}"]')
+    for mode, told in ((0o644, True), (0o640, True), (0o600, False)):
+        file.chmod(mode)
+        findings = check_settings(Settings())
+        assert any(one.remedy == "chmod 600 bridge.toml" for one in findings) is told
+        assert CANARY_TOKEN not in str(findings)
+    file.write_text("port = 8081")
+    file.chmod(0o644)
+    assert len(check_settings(Settings())) == 1

@@ -159,7 +159,7 @@ async def test_a_new_request_supersedes_the_answer_before_it() -> None:
 
 
 async def test_frames_that_make_no_sense_are_recorded() -> None:
-    odd: list[object] = ["a", END, "b", END, On(77, "c"), b"\0", {"type": "dance"}, On(3, "d"), END]
+    odd: list[object] = ["a", END, END, "", On(77, "c"), b"\0", {"type": "dance"}, On(3, "d"), END]
     async with ScriptedBridge({"hi": odd}) as bridge, Caller.dial(bridge.url) as caller:
         answer = await caller.ask("hi")
         await caller.ask("and now")
@@ -173,6 +173,21 @@ async def test_frames_that_make_no_sense_are_recorded() -> None:
             "unreadable",
             "unknown_stream",
         ]
+
+
+async def test_words_after_the_end_are_heard_as_the_bridge_breaks_a_silence() -> None:
+    script: Script = {
+        "hi": ["Hello.", END],
+        "go on": [On(2, "Still there?"), On(2, ""), "Yes.", END],
+    }
+    async with ScriptedBridge(script) as bridge, Caller.dial(bridge.url) as caller:
+        answer = await caller.ask("hi")
+        await caller.ask("go on")
+
+        (broken,) = caller.unasked
+        assert (broken.stream_id, broken.text, answer.text) == (2, "Still there?", "Hello.")
+        assert caller.answers[2] is answer
+        assert caller.violations == []
 
 
 async def test_the_bridge_ends_the_call() -> None:

@@ -306,6 +306,30 @@ async def test_a_real_bridge_ends_the_call_once_its_goodbye_was_heard(tmp_path: 
     assert talk.caller.transcript[-1] == Utterance("assistant", answer.text.strip())
 
 
+async def test_a_real_bridge_breaks_a_silence_and_is_heard_and_may_be_spoken_over(
+    tmp_path: Path,
+) -> None:
+    async with bridge_running(tmp_path, model="demo", silence_after=5.0) as bridge:
+        async with Conversation.dial(door(bridge), habits=HABITS) as talk:
+            await talk.hear(talk.caller.greeting)
+            greeted = talk.caller.transcript
+            await asyncio.sleep(6)
+
+            (asked,) = talk.caller.unasked
+            answer = await talk.say("Stop.")
+
+            assert asked.silenced == "interrupted"
+            assert asked.playback is not None
+            heard = asked.heard(asked.playback.words[-1].end)
+            assert heard
+            assert asked.text.startswith(heard)
+            first, *_ = talk.caller.transcript
+            assert first.content == f"{greeted[0].content} {heard}".strip()
+            await talk.hear(answer)
+            assert answer.text
+            assert talk.caller.violations == []
+
+
 async def test_a_real_bridge_fills_the_time_that_a_caller_waits(tmp_path: Path) -> None:
     write_tool(
         tmp_path,
@@ -348,3 +372,31 @@ async def test_a_real_bridge_is_silent_after_a_barge_in(tmp_path: Path) -> None:
     assert answer.silenced == "interrupted"
     assert len(talk.caller.transcript[2].content.split()) == 2
     assert talk.caller.violations == []
+
+
+# ── what Millis does by itself ───────────────────────────────────────────────────────────────────
+
+
+async def test_what_millis_says_itself_stands_in_the_transcript_as_far_as_it_was_heard() -> None:
+    async with talking({"stop": ["Fine.", END]}, stream_id=None) as (talk, bridge):
+        announced = talk.caller.announce("Welcome to our hotel.")
+        await talk.hear(await talk.barge_in("stop", words=2))
+
+        request = bridge.received_of("stream_request")[0]["data"]
+        assert announced.stream_id < request["stream_id"]
+        assert request["transcript"] == [
+            {"role": "assistant", "content": "Welcome to"},
+            {"role": "user", "content": "stop"},
+        ]
+
+
+async def test_silence_may_be_wanted_without_a_word() -> None:
+    async with talking() as (talk, bridge):
+        answer = await talk.say("tell me a story")
+        await answer.complete()
+        await talk.turns.stop()
+        await talk.turns.stop()  # there is nothing to stop any more
+
+        assert answer.silenced == "interrupted"
+        await talk.ask("stop")
+        assert len(bridge.received_of("interrupt")) == 1

@@ -111,6 +111,63 @@ def test_a_voice_may_know_how_long_its_words_take() -> None:
     assert [(word.begin, word.end) for word in played.words] == [(0.0, 1.0), (1.0, 4.0)]
 
 
+class SlowVoice:
+    """Knows how long a text takes once it has been told."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Sequence[float]] = {}
+
+    def __call__(self, text: str) -> Sequence[float] | None:
+        return self.known.get(text) if text.strip() else []
+
+
+def test_what_the_voice_does_not_know_yet_waits_and_so_does_all_after_it() -> None:
+    voice = SlowVoice()
+    voice.known[" Two."] = [0.3]
+    played = Playback(voice)
+    played.hear("One. Two.", 0.0, pause=1.0)
+    played.end(0.0)
+    assert (timeline(played), played.waits, played.finished_at) == ([], True, None)
+
+    played.speak_on(0.5)
+    assert played.waits
+    voice.known["One."] = [0.2]
+    played.speak_on(2.0)
+
+    assert timeline(played) == [("One.", 2.0), ("Two.", 2.2)]
+    assert played.finished_at == pytest.approx(2.5)
+    assert not played.waits
+
+
+def test_what_the_voice_learns_while_it_stands_still_is_spoken_when_it_goes_on() -> None:
+    voice = SlowVoice()
+    played = Playback(voice)
+    played.hear("One.", 0.0, flush=True)
+    played.hold(0.1)
+    voice.known["One."] = [0.2]
+    played.speak_on(0.2)
+    assert timeline(played) == []
+
+    played.go_on(1.0)
+    assert timeline(played) == [("One.", 1.0)]
+
+
+def test_its_sounds_fill_the_time_until_all_that_is_known_has_been_played() -> None:
+    played = playback()
+    played.hear("One two.", 0.0, flush=True, pause=0.7)
+    played.hear(" Three", 0.0, flush=True)
+
+    assert [(sound.text, sound.seconds) for sound in played.sounds] == [
+        ("One two.", 1.0),
+        ("", 0.7),
+        (" Three", 0.5),
+    ]
+    assert played.ends_at == pytest.approx(2.2)
+    played.hold(0.5)
+    played.go_on(1.5)
+    assert played.ends_at == pytest.approx(3.2)
+
+
 def test_an_answer_without_words_is_over_with_its_stream() -> None:
     played = playback()
     played.end(3.0)

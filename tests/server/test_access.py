@@ -1,4 +1,4 @@
-"""Who may dial in, how many, and what the bridge tells of itself: faults B9, G1–G5, G16."""
+"""Who may dial in, how many, and what the bridge tells of itself: faults B9, G1–G5."""
 
 import asyncio
 import logging
@@ -12,11 +12,12 @@ import pytest
 from pydantic import SecretStr
 
 from bridge.app import Bridge
+from bridge.server.guesses import MANY
 from tests.fake_openai.client import FakeOpenAI
-from tests.wire import bridge_running, came_true, dialled, dialled_raw, health, served
+from tests.server.reading import own_address
+from tests.wire import bridge_running, came_true, dialled, dialled_raw, health
 
 OLD, NEW = "canary-old-5f1c", "canary-new-9ab2"
-KEY = "sk-canary-77"
 TOKENS = (SecretStr(OLD), SecretStr(NEW))
 
 
@@ -101,6 +102,24 @@ async def test_a_wrong_token_is_refused_before_the_upgrade_without_a_word_why(  
     assert not guarded.board.live
 
 
+@pytest.mark.parametrize("path", ["/millis/wrong", "/watch/s?token=wrong"])
+async def test_who_goes_on_with_wrong_tokens_is_told_to_stop_and_the_right_one_enters(  # G1
+    guarded: Bridge, path: str
+) -> None:
+    async with aiohttp.ClientSession() as http:
+
+        async def tried() -> int:
+            async with http.get(f"http://127.0.0.1:{guarded.port}{path}") as response:
+                assert ("Retry-After" in response.headers) is (response.status == 429)
+                return response.status
+
+        statuses = [await tried() for _ in range(MANY + 20)]
+    assert statuses == [401] * MANY + [429] * 20
+    assert await refused(guarded, "/millis") == 429
+    async with dialled(guarded, f"/millis/{NEW}") as millis:
+        assert await millis.asked(1, "hello") == "You said: hello"
+
+
 async def test_a_token_of_bytes_that_are_no_text_is_refused(guarded: Bridge) -> None:
     async with dialled_raw(guarded, "Authorization: Bearer \udcff\udcfe") as raw:
         assert raw.head.startswith("HTTP/1.1 401 ")
@@ -154,6 +173,25 @@ async def test_a_page_of_our_own_and_no_page_at_all_may_dial(bridge: Bridge) -> 
     for headers in ({}, {"Origin": f"http://127.0.0.1:{bridge.port}"}):
         async with dialled(bridge, headers=headers) as millis:
             assert await millis.asked(1, "hello") == "You said: hello"
+
+
+@pytest.mark.parametrize("path", ["/millis", "/watch/s"])
+async def test_a_page_whose_name_was_made_to_mean_this_machine_may_not_enter(  # G6
+    bridge: Bridge, path: str
+) -> None:
+    host = f"evil.example:{bridge.port}"
+    page = {"Host": host, "Origin": f"http://{host}"}
+    assert await refused(bridge, path, **page) == 403
+    tunnel = {**page, "X-Forwarded-For": "203.0.113.7"}  # and Millis with an Origin behind it
+    async with dialled(bridge, path, headers=tunnel):
+        pass
+
+
+async def test_with_a_token_the_name_does_not_matter(guarded: Bridge) -> None:
+    host = f"bridge.example:{guarded.port}"
+    page = {"Host": host, "Origin": f"http://{host}"}
+    async with dialled(guarded, f"/millis/{OLD}", headers=page) as millis:
+        assert await millis.asked(1, "hello") == "You said: hello"
 
 
 # ── how many ─────────────────────────────────────────────────────────────────────────────────────
@@ -241,55 +279,28 @@ async def test_health_names_a_broken_tool_file_and_calls_go_on(
     assert "syntax" in failure["reason"].lower()
 
 
+async def test_health_tells_why_a_file_did_not_load_to_this_machine_only(tmp_path: Path) -> None:
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "crm.py").write_text("raise RuntimeError('canary at https://crm')\n")
+    anywhere = "0.0.0.0"  # noqa: S104 - to be asked from outside
+    async with bridge_running(tmp_path, host=anywhere, token=TOKENS) as bridge:
+        assert "canary" in str((await health(bridge))["failures"])
+        for url, headers in (
+            (f"http://{own_address()}:{bridge.port}/healthz", {}),
+            (f"http://127.0.0.1:{bridge.port}/healthz", {"X-Forwarded-For": "203.0.113.7"}),
+        ):
+            async with aiohttp.ClientSession() as http, http.get(url, headers=headers) as response:
+                body = await response.text()
+            assert "crm.py" in body
+            assert "canary" not in body
+
+
 async def test_health_answers_while_every_place_is_taken(tmp_path: Path) -> None:
     async with bridge_running(tmp_path, max_calls=1) as bridge, dialled(bridge):
         assert (await health(bridge))["calls"] == 1
 
 
 # ── secrets ──────────────────────────────────────────────────────────────────────────────────────
-
-
-async def test_secrets_are_told_to_nobody(  # G2, G16
-    tmp_path: Path, openai: FakeOpenAI
-) -> None:
-    leak = {"error": {"message": f"Incorrect API key provided: {KEY}"}}
-    await openai.script([{"status": 401, "body": leak}], [{"status": 500, "body": leak}])
-    for name in ("tools", "prompts"):
-        (tmp_path / name).mkdir()
-    async with served(
-        tmp_path,
-        BRIDGE_TOKEN=f"{OLD},{NEW}",
-        BRIDGE_LOG_LEVEL="debug",
-        BRIDGE_MODEL="openai:fake",
-        OPENAI_API_KEY=KEY,
-        OPENAI_BASE_URL=openai.base_url,
-    ) as server:
-        told = [server.welcome]
-        url = f"http://127.0.0.1:{server.port}"
-        async with aiohttp.ClientSession() as http:
-            paths = ("/healthz", "/readyz", f"/millis/{OLD}", f"/millis?token={NEW}", f"/x?t={OLD}")
-            for path in (*paths, f"/millis/{OLD}x", f"/watch/s?token={OLD}", f"/{NEW}"):
-                async with http.get(url + path) as response:
-                    told.append(f"{response.headers} {await response.text()}")
-            async with http.ws_connect(f"{url}/millis/{OLD}") as socket:
-                for stream_id, said in ((1, "hello"), (2, "again")):
-                    line = {"role": "user", "content": said}
-                    data = {"stream_id": stream_id, "transcript": [line]}
-                    await socket.send_json({"type": "stream_request", "data": data})
-                    while '"end_of_stream":true' not in told[-1]:
-                        told.append(await socket.receive_str())
-                    told.append("")
-                await socket.send_str(f"junk {OLD}")
-            told.append(str(await _command_line(server.process.pid)))
-        told += (await server.stop())[1:]
-    assert "/millis/<your token>" in told[0]
-    assert "frame dropped" in told[-1], "the log is not what it should be"
-    for text in told:
-        assert "canary" not in text
-
-
-async def _command_line(pid: int) -> bytes:
-    return await asyncio.to_thread(Path(f"/proc/{pid}/cmdline").read_bytes)
 
 
 def test_a_secret_does_not_show_in_settings(caplog: pytest.LogCaptureFixture) -> None:

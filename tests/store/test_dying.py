@@ -20,7 +20,7 @@ from bridge.store.shapes import CallDetail
 from tests.store.spooling import until
 
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("BRIDGE_TEST_KILLS", "2"))
+KILLS = int(os.environ.get("BRIDGE_TEST_KILLS", "1"))
 """How often a process is killed at random; many more in a soak."""
 
 

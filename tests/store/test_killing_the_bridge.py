@@ -15,7 +15,7 @@ from bridge.store.reading.archive import Archive
 from tests.fake_openai.client import FakeOpenAI
 from tests.wire import Served, Wire, came_true, dialled, served
 
-KILLS = int(os.environ.get("BRIDGE_TEST_KILLS", "2"))
+KILLS = int(os.environ.get("BRIDGE_TEST_KILLS", "1"))
 """Kills of each kind of database; `make soak` does more."""
 CALLERS = 4
 

@@ -111,6 +111,16 @@ async def test_no_cookie_is_kept_from_one_call_for_the_next(server: Service) -> 
         "0177.0.0.1",
         "127.0.0.1.",
         "0",
+        "[::127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[64:ff9b::7f00:1]",
+        "0x7f.1",
+        "017700000001",
+        "%31%32%37.0.0.1",
+        "①②⑦.⓪.⓪.①",
+        "127。0。0。1",
+        "1.1.1.1@127.0.0.1",
+        "1.1.1.1%2f@127.0.0.1",
     ],
 )
 async def test_this_machine_is_not_asked_however_it_is_written(server: Service, host: str) -> None:

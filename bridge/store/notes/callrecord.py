@@ -8,7 +8,7 @@ from functools import partial
 from bridge.call.events import CallBegan, CallData, CallEnded, CallEvent, TurnEnded
 from bridge.protocol import Inbound, Outbound, StreamResponse
 from bridge.store.notes.chapter import Chapter
-from bridge.store.notes.framelog import FrameLog
+from bridge.store.notes.framelog import FrameLog, only_words
 from bridge.store.notes.note import Note
 
 
@@ -60,15 +60,10 @@ class CallRecord:
         if frames is None:
             return
         if type(message) is StreamResponse:
-            data = message.data.__dict__  # an attribute of a model's costs ten times as much
-            if (
-                data["stream_id"] == frames.speaking
-                and data["flush"] is None
-                and data["pause"] is None
-                and not data["end_of_stream"]
-            ):
+            data = message.data
+            if data.stream_id == frames.speaking and only_words(data):
                 frames.times.append(self._clock())
-                frames.contents.append(data["content"])
+                frames.contents.append(data.content)
                 return
         frames.send(self._clock(), message)
 

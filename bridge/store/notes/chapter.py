@@ -124,6 +124,7 @@ class Chapter:
         self._tally.ended_at = self._head.started_at + milliseconds(now - self._start)
         self._tally.ending = ending
         self._keep_tally()
+        self.frames = None  # it knows this chapter: only the garbage collector would find both
 
     # ── turns ────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,7 +6,7 @@ takes ten times as long.
 
 from collections.abc import Callable
 from math import floor
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -16,6 +16,7 @@ from bridge.protocol import (
     PartialTranscript,
     StreamRequest,
     StreamResponse,
+    StreamResponseData,
     Utterance,
 )
 from bridge.store.notes.frames import Item, asked, heard, pack, sent
@@ -64,7 +65,7 @@ class FrameLog:
         self._end_run()
         if self._frames >= MOST_FRAMES:
             self.write()
-        if type(message) is StreamResponse and only_words(message.data.__dict__):
+        if type(message) is StreamResponse and only_words(message.data):
             self.speaking = message.data.stream_id
             self.times, self.contents = [at], [message.data.content]
             self._items.append(["w", self._ms(at), self.speaking, self.times, self.contents])
@@ -124,6 +125,6 @@ class FrameLog:
         return floor((at - self._start) * 1000)
 
 
-def only_words(data: dict[str, Any]) -> bool:
-    """Whether there is nothing but words in the data of a StreamResponse."""
-    return data["flush"] is None and data["pause"] is None and not data["end_of_stream"]
+def only_words(data: StreamResponseData) -> bool:
+    """Whether there is nothing but words in a piece."""
+    return data.flush is None and data.pause is None and not data.end_of_stream

@@ -27,6 +27,7 @@ from bridge.protocol import (
     StartCall,
     StreamRequest,
     Utterance,
+    wire,
 )
 from bridge.store.notes.plain import plain_object
 from bridge.store.shapes import Frame
@@ -53,7 +54,7 @@ def pack(items: Sequence[Item]) -> bytes:
 
 def sent(at_ms: int, message: Outbound) -> Item:
     """The item of a message to Millis."""
-    return ["o", at_ms, _wire(message)]
+    return ["o", at_ms, wire(message)]
 
 
 def heard(at_ms: int, message: Inbound) -> Item:
@@ -68,7 +69,7 @@ def heard(at_ms: int, message: Inbound) -> Item:
     return ["i", at_ms, message.model_dump(exclude_none=True)]
 
 
-def _wire(message: Outbound | PartialTranscript | PlaybackFinished) -> dict[str, Any]:
+def _wire(message: PartialTranscript | PlaybackFinished) -> dict[str, Any]:
     """A message with flat data as it reads on the wire. pydantic's own way takes twice as long."""
     data = {name: value for name, value in message.data.__dict__.items() if value is not None}
     return {"type": message.type, "data": data}

@@ -1,0 +1,1 @@
+"""What is counted of calls and of the process, as Prometheus reads it."""

@@ -1,0 +1,1 @@
+"""Scenarios: calls written down beforehand in YAML, and what is expected of the answers."""

@@ -1,0 +1,33 @@
+"""`/metrics`: for Prometheus, and for nobody who may not read the record."""
+
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+
+from bridge.server.problems import CannotAnswer
+from bridge.server.readers import Readers
+
+Page = Callable[[], bytes]
+"""Everything that is counted, as it is now."""
+
+_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_PAGE: web.AppKey[Page] = web.AppKey("metrics page", Callable)  # type: ignore[arg-type]
+_READERS: web.AppKey[Readers] = web.AppKey("metrics readers", Readers)
+
+
+def add_metrics(app: web.Application, page: Page, readers: Readers) -> None:
+    """Serve the page at /metrics."""
+    app[_PAGE], app[_READERS] = page, readers
+    app.router.add_get("/metrics", _metrics)
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    try:
+        request.app[_READERS].admit(request)
+    except CannotAnswer as refusal:
+        return refusal.response()
+    return web.Response(
+        body=request.app[_PAGE](),
+        headers={"Content-Type": _TYPE, "Cache-Control": "no-store"},
+    )
