@@ -133,7 +133,7 @@ async def test_whoever_asks_for_a_path_finds_it(tmp_path: Path) -> None:
     assert asked == {"/healthz", "/readyz"}
     assert container()["livenessProbe"]["httpGet"]["path"] == "/healthz"  # also while it drains
     async with bridge_running(tmp_path, model="demo") as bridge:
-        routes = bridge._server._runner.app.router.resources()
+        routes = bridge.ports.calls._runner.app.router.resources()
         paths = {resource.canonical for resource in routes}
         assert asked <= paths
         assert "/millis" in paths

@@ -89,6 +89,7 @@ def test_a_module_imports_only_what_its_room_may_know(module: str, tree: ast.Mod
             "metering",
             "personas",
             "scenarios",
+            "serving",
             "settingsview",
             "stage",
             "testing",

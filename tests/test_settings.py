@@ -20,6 +20,8 @@ LONG = "canary-0123456789abcdef"
 DEFAULTS: dict[str, Any] = {
     "host": "127.0.0.1",
     "port": 8080,
+    "admin_port": None,
+    "admin_host": "127.0.0.1",
     "token": (),
     "max_calls": 1000,
     "workers": 1,
