@@ -1,5 +1,6 @@
 """What is served, and on which port: Millis's, and the operator's, which may be one of its own."""
 
+import asyncio
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from bridge.server.api import FindArchive, add_api
 from bridge.server.console.exhibit import Exhibit
 from bridge.server.console.routes import Watching, add_console
 from bridge.server.console.visitors import Visitors
+from bridge.server.descriptors import Exhaustion
 from bridge.server.health import Findings
 from bridge.server.loopback import only_from_here
 from bridge.server.metrics import Page, add_metrics
@@ -79,6 +81,7 @@ class Ports:
         Raises:
             SettingsError: one cannot be had.
         """
+        asyncio.get_running_loop().set_exception_handler(Exhaustion())
         for server in reversed(self._servers):  # no call before all is there
             await server.start()
 
@@ -86,6 +89,7 @@ class Ports:
         """Hang up, and close them; what an operator looks at is there until the end."""
         for server in self._servers:
             await server.stop()
+        asyncio.get_running_loop().set_exception_handler(None)
 
     def hurry(self, seconds: float) -> None:
         """Have calls take no longer than that to end when they are hung up."""

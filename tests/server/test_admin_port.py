@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -91,7 +92,7 @@ async def test_a_page_of_the_console_talks_to_the_port_of_the_calls(bridge: Brid
 
 async def test_by_default_it_is_on_loopback_only(tmp_path: Path) -> None:
     anywhere = "0.0.0.0"  # noqa: S104 - to be asked from outside
-    settings = {"host": anywhere, "token": ("t" * 20,), "admin_port": 0}
+    settings: dict[str, Any] = {"host": anywhere, "token": ("t" * 20,), "admin_port": 0}
     async with bridge_running(tmp_path, model="demo", **settings) as bridge:
         assert await status(bridge.port, "/healthz", own_address()) == 200
         with pytest.raises(aiohttp.ClientConnectorError):
@@ -111,7 +112,7 @@ async def test_workers_share_both_ports(tmp_path: Path) -> None:
     async with served(tmp_path, **variables) as bridge:
         apart = _console_port(bridge)
         assert apart != bridge.port
-        seen = set()
+        seen: set[int] = set()
         async with asyncio.timeout(PATIENCE):
             while len(seen) < 2:
                 url = f"http://127.0.0.1:{apart}/healthz"
