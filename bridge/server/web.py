@@ -58,6 +58,7 @@ class WebServer:
             app,
             access_log_class=AccessLog,
             keepalive_timeout=_IDLE,
+            lingering_time=0,  # for bodies that nobody has read: ours are small, or refused
             shutdown_timeout=min(_REQUESTS, shutdown_timeout),
         )
 

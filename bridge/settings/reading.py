@@ -69,6 +69,12 @@ def _check_doors(settings: Settings) -> None:
             f"{short[0]} has fewer than {SHORTEST} characters, and {reached} is one that others "
             "can reach: they would guess it; take a long secret (openssl rand -hex 32)"
         )
+    if reached == "BRIDGE_ADMIN_HOST" and not (settings.api_token or settings.console_token):
+        raise SettingsError(
+            f"BRIDGE_ADMIN_HOST is {settings.admin_host or 'empty'}, which others can reach, and "
+            "none of them could read anything: set BRIDGE_API_TOKEN or BRIDGE_CONSOLE_TOKEN to a "
+            "long secret (openssl rand -hex 32), or listen on 127.0.0.1"
+        )
     if settings.admin_port and settings.admin_port == settings.port:
         raise SettingsError(
             f"BRIDGE_ADMIN_PORT is {settings.port}, as BRIDGE_PORT is: give it another, or leave "
