@@ -19,6 +19,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 _FEWEST, _MOST = 64, 4096
+_LONGEST_HEAD: Final = 16 * 1024
+"""Bytes that are kept of headers; whether so many are too many, aiohttp says."""
 _SILENCE: Final = 60.0
 """Seconds between two lines of the log on connections that were cut off."""
 
@@ -84,12 +86,13 @@ class Hall:
 
 
 class Connection(asyncio.Protocol):
-    """One connection that is no call: it passes on to aiohttp what comes, once something does."""
+    """One connection that is no call: it passes on to aiohttp what comes, once that is a request."""
 
     def __init__(self, hall: Hall, server: web.Server) -> None:
         self.address = ""
         self._hall = hall
         self._server = server
+        self._head = b""
         self._inner: asyncio.Protocol | None = None
         self._transport: asyncio.Transport
         self._patience: asyncio.TimerHandle | None = None
@@ -104,8 +107,12 @@ class Connection(asyncio.Protocol):
         hall.enter(self)
 
     def data_received(self, data: bytes) -> None:
-        """Pass it on; what has said nothing yet has cost no more than a descriptor."""
+        """Pass on a request when its headers are whole: until then aiohttp costs us nothing."""
         if self._inner is None:
+            self._head += data
+            if b"\r\n\r\n" not in self._head and len(self._head) < _LONGEST_HEAD:
+                return
+            data, self._head = self._head, b""
             self._inner = self._server()
             self._inner.connection_made(self._transport)
         self._inner.data_received(data)

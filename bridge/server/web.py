@@ -23,6 +23,8 @@ _STOPPED_TOOLS = 0.3
 """Seconds in which a tool that is cancelled has ended."""
 _BACKLOG: Final = 128
 """Connections that are taken in at a time, before others have their turn."""
+_QUEUE: Final = 4096
+"""Connections that wait for that, where the system lets so many: the next would wait a second."""
 _IDLE: Final = 75.0
 """Seconds that a connection is kept for another request; proxies keep theirs for a minute."""
 
@@ -80,6 +82,9 @@ class WebServer:
             await self._runner.cleanup()
             raise port_taken(self.host, self.port, error, self._setting) from None
         self.port = self._open.sockets[0].getsockname()[1]
+        for one in self._open.sockets:
+            with socket.socket(fileno=os.dup(one.fileno())) as same:
+                same.listen(_QUEUE)
 
     async def _opened(self) -> asyncio.Server:
         """Listen: not as aiohttp's own sites do, for a connection comes into the hall first."""
