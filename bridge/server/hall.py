@@ -86,7 +86,7 @@ class Hall:
 
 
 class Connection(asyncio.Protocol):
-    """One connection that is no call: it passes on to aiohttp what comes, once that is a request."""
+    """One connection that is no call: aiohttp is given what comes once that is a request."""
 
     def __init__(self, hall: Hall, server: web.Server) -> None:
         self.address = ""
