@@ -25,13 +25,15 @@ DOUBLED = {
 }
 LOOPS = {
     "in one another": "{% for a in range(9999) %}" * 4 + "{% endfor %}" * 4,
-    "that skip all": "{% for a in range(99999) if a == -1 %}{% endfor %}" * 2000,
+    "that skip all": "{% for a in range(99999) if a == -1 %}{% endfor %}" * 100,
     "that call themselves": "{% for a in range(9999) recursive %}{% if loop.depth < 6 %}"
     "{{ loop(range(9999)) }}{% endif %}{% endfor %}",
     "of macros": "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}"
     "{{ f(50) }}",
     "that look through lists": "{% set l = range(60000) | list %}{% for a in range(45000) %}"
     "{% if -1 in l %}{% endif %}{% endfor %}",
+    "that are written out": "{% set l = range(60000) | list %}"
+    + "{% if -1 in l %}{% endif %}" * 1000,
     "without output": "{% set a %}{% for x in range(45000) %}{{ x ~ " + LONG + " }}{% endfor %}"
     "{% endset %}",
     "in a macro": "{% macro f() %}{% for x in range(45000) %}{{ x ~ " + LONG + " }}{% endfor %}"
