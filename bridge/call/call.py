@@ -309,7 +309,8 @@ class Call:
 
     def _warm(self) -> None:
         if self._warming is None or self._warming.done():
-            self._warming = asyncio.create_task(self._setup.agent().warm(), name="warm")
+            brief = Brief(self.data, (), "", self._kept)
+            self._warming = asyncio.create_task(self._setup.agent().warm(brief), name="warm")
 
     # ── turns ────────────────────────────────────────────────────────────────────────────────────
 

@@ -68,7 +68,7 @@ class Puppet:
     briefs: int = 0
     problems: list[AssertionError] = field(default_factory=list)
 
-    async def warm(self) -> None:
+    async def warm(self, brief: Brief) -> None:
         pass
 
     async def reply(self, brief: Brief, voice: Voice) -> None:
