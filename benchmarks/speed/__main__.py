@@ -111,9 +111,7 @@ async def play(name: str, server: Server, talker: Model, report: Report) -> None
         server.hold()
 
 
-async def run(
-    names: Sequence[str], players: Sequence[str], rounds: int, report: Report
-) -> None:
+async def run(names: Sequence[str], players: Sequence[str], rounds: int, report: Report) -> None:
     """All scenes, so many times, the servers taking turns in each."""
     kinds = {tools: servers(tools, players) for tools in {with_tools(name) for name in names}}
     with model() as talker:

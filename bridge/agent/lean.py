@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any, cast
@@ -212,7 +212,9 @@ class LeanChatOpenAI(ChatOpenAI):
         asked = {**kwargs, "stream": True}
         if self._should_stream_usage(asked.pop("stream_usage", None), **asked):
             asked["stream_options"] = {"include_usage": True}
-        convert = partial(self._get_request_payload, stop=stop, **asked)
+        convert: Callable[[Sequence[BaseMessage]], dict[str, Any]] = partial(
+            self._get_request_payload, stop=stop, **asked
+        )
         payload = convert([])
         return Asking(
             kwargs,

@@ -34,7 +34,7 @@ class Record:
         if prompt:
             self.answers.set()
 
-    async def warm(self, brief: Brief) -> None:
+    async def warm(self) -> None:
         pass
 
     def asks(self, call: CallData) -> bool:
