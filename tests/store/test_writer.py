@@ -378,7 +378,7 @@ async def test_a_start_can_wait_until_all_the_dead_are_taken_over(tmp_path: Path
 
 async def test_a_start_does_not_wait_for_a_database_that_is_away(tmp_path: Path) -> None:
     dead = died_with(tmp_path, turn_note("a", 1))
-    away = MemoryTables(None, None, *[DatabaseAway("gone")] * 50)  # opened, and seen
+    away = MemoryTables(None, None, *[DatabaseAway()] * 50)  # opened, and seen
     async with at_work(tmp_path, away, patience=0) as office:
         await office.writer.open()
         await office.writer.took_over()
