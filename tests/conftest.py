@@ -1,6 +1,7 @@
 """What every test shares: nothing may be left running."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -25,6 +26,12 @@ configure_logs(
 # run, now and then loops for ever on entering a traced function.
 settings.register_profile("untraced", phases=set(Phase) - {Phase.explain})
 settings.load_profile("untraced")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector six thousand tests: each of its rounds would visit them all."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
