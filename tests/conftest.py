@@ -41,7 +41,7 @@ async def no_task_is_left_running() -> AsyncIterator[None]:
     yield
     left = asyncio.all_tasks() - before - {asyncio.current_task()}
     if left:  # what has just been cancelled needs a moment to end
-        _, left = await asyncio.wait(left, timeout=0.5)
+        _, left = await asyncio.wait(left, timeout=5)
     if left:
         pytest.fail(f"still running: {sorted(task.get_name() for task in left)}")
 

@@ -248,7 +248,7 @@ class Room:
         return [event for event in self.events if isinstance(event, TurnEnded)]
 
 
-async def until(true: Callable[[], bool], seconds: float = 5) -> None:
+async def until(true: Callable[[], bool], seconds: float = 20) -> None:
     """Let the event loop run until something holds."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - the ticks in between are what the tests are about

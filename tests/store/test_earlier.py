@@ -387,15 +387,15 @@ async def test_a_look_up_that_hangs_keeps_others_from_waiting(postgres_url: str)
     async with database.writing() as locking:
         await locking.exec_driver_sql("LOCK TABLE calls IN ACCESS EXCLUSIVE MODE")
         look = asyncio.create_task(calls.deeds(a_new_call()))
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             while calls.healthy:  # noqa: ASYNC110 - time itself makes it so
                 await asyncio.sleep(0.01)
         await asyncio.sleep(1.1)
         began = time.monotonic()
         assert await calls.past(a_new_call()) == "away", "it is not asked by all of them"
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 2
         look.cancel()
-        await asyncio.wait({look}, timeout=1)
+        await asyncio.wait({look}, timeout=5)
         assert look.cancelled(), "at once, when the call ends"
     await calls.deeds(a_new_call())
     assert [calls.healthy] == [True]
