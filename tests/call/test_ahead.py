@@ -16,6 +16,8 @@ from tests.call.test_call import interrupt, request, settle, start
 from tests.call.test_farewell import END, actions, played, use_tool
 from tests.doubles import REPROMPT, Line, Room, ScriptedAgent, until
 
+pytestmark = pytest.mark.virtual_time  # waiting is exact, and takes no time
+
 
 def partial(text: str, *, final: bool = True) -> PartialTranscript:
     data = {"session_id": "s", "transcript": text, "is_final": final}
