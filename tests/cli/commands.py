@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.cli import warm
 
-PATIENCE = 30.0
+PATIENCE = 50.0
 """Seconds a command may take: other processes may be busy."""
 
 CLOCK = '''
