@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check console bench bench-peers soak clean
+.PHONY: help run test check console bench bench-peers soak autobahn clean
 
 help:
 	@echo "make run    start the bridge on http://127.0.0.1:8080"
@@ -13,6 +13,7 @@ help:
 	@echo "make bench  measure the waiting that the bridge adds, beside others, and what the record costs"
 	@echo "make bench-peers  install pipecat and livekit-agents beside the bridge, to compare with"
 	@echo "make soak   kill the bridge a hundred times, and replicas behind HAProxy; look for what was lost"
+	@echo "make autobahn  hold the socket to RFC 6455; WSTEST=... is Autobahn's program: docs/autobahn.md"
 	@echo "make clean  remove the virtual environment and caches"
 
 # What the console's pages are made of.
@@ -54,6 +55,9 @@ soak: $(VENV)/.dev
 	@BRIDGE_TEST_KILLS=50 $(BIN)/python -X dev -m pytest \
 		tests/store/test_killing_the_bridge.py tests/store/test_dying.py --timeout 1800
 	@BRIDGE_TEST_CALLS=100 $(BIN)/python -X dev -m pytest tests/server/test_replicas.py
+
+autobahn: $(VENV)/.dev
+	@$(BIN)/python -m tests.autobahn --wstest $(or $(WSTEST),wstest)
 
 clean:
 	rm -rf $(VENV) $(wildcard .venv-*) web/node_modules bridge/server/console/built .pytest_cache .mypy_cache .ruff_cache .hypothesis
