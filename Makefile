@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check console bench bench-peers soak autobahn clean
+.PHONY: help run test check console bench bench-peers soak autobahn fuzz clean
 
 help:
 	@echo "make run    start the bridge on http://127.0.0.1:8080"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench-peers  install pipecat and livekit-agents beside the bridge, to compare with"
 	@echo "make soak   kill the bridge a hundred times, and replicas behind HAProxy; look for what was lost"
 	@echo "make autobahn  hold the socket to RFC 6455; WSTEST=... is Autobahn's program: docs/autobahn.md"
+	@echo "make fuzz   look for bytes that break what reads them: SECONDS=60 for each of TARGETS=..."
 	@echo "make clean  remove the virtual environment and caches"
 
 # What the console's pages are made of.
@@ -59,8 +60,11 @@ soak: $(VENV)/.dev
 autobahn: $(VENV)/.dev
 	@$(BIN)/python -m tests.autobahn --wstest $(or $(WSTEST),wstest)
 
+fuzz: $(VENV)/.fuzz
+	@$(BIN)/python -m tests.fuzz $(TARGETS) --seconds $(or $(SECONDS),60)
+
 clean:
-	rm -rf $(VENV) $(wildcard .venv-*) web/node_modules bridge/server/console/built .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(wildcard .venv-*) web/node_modules bridge/server/console/built .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -87,6 +91,10 @@ $(VENV)/.console: $(PAGES) | $(BIN)/python
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]'
+	@touch $@
+
+$(VENV)/.fuzz: pyproject.toml | $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,fuzz]'
 	@touch $@
 
 # A peer's environment holds what its extra names, without the bridge, as the peer's users have it.
