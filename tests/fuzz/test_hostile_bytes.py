@@ -1,5 +1,8 @@
 """Whatever bytes come, what reads them does as it should; `make fuzz` looks for more of them."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,3 +43,10 @@ def test_what_is_made_of_it_is_read_as_it_should_be(target: Target) -> None:
         target.check(data)
 
     check()
+
+
+def test_the_page_tells_of_every_reader() -> None:
+    page = (Path(__file__).parents[2] / "docs/fuzzing.md").read_text()
+    table = page.partition("<!-- targets -->\n")[2].partition("<!-- /targets -->")[0]
+
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(TARGETS)
