@@ -114,8 +114,9 @@ def check_lexicon(data: bytes) -> None:
         except SettingsError as error:
             assert str(error).startswith(f"{file}: ")
             return
-    for word, said in tomllib.loads(text_of(data)).get("words", {}).items():
-        assert lexicon.find(word) == said
+        words = tomllib.loads(file.read_text(encoding="utf-8")).get("words", {})
+        for word, said in words.items():
+            assert lexicon.find(word) == said
 
 
 SECRETS = f"""\
@@ -192,6 +193,7 @@ LEXICON = Target(
             '[words]\n"Siobhan" = "Shivawn"\nSQL = "sequel"\n"東京" = "Tokyo"\n',
             "x = " + "[" * 3000,
             "x = " + "1" * 5000,
+            '\r[words]\ra = "b"\r',
         ]
     ),
     encoded([*"[]{}=\n\"'.#", "words", '"""', "\\u0000", "\\n", "İ", "ß", "é", "ﬁ", "東京", " = "]),
