@@ -19,7 +19,7 @@ SLOWEST = 20
 """Seconds that one input may take."""
 MOST_MEMORY = 2048
 """MiB that a worker may have."""
-_BROKEN = re.compile(r"^(?:artifact_prefix.*Test unit written to )(.+)$", re.MULTILINE)
+_SLOW = re.compile(r"^(?:artifact_prefix.*Test unit written to )(.+)$", re.MULTILINE)
 _STATS = re.compile(r"^stat::(\w+):\s+(\d+)$", re.MULTILINE)
 
 
@@ -32,12 +32,14 @@ def fuzz(target: Target, seconds: int) -> bool:
     for number, seed in enumerate(target.seeds):
         (seeds / f"{number:02}").write_bytes(seed)
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words))
-    command = [sys.executable, "-m", "tests.fuzz.worker", target.name, str(corpus), str(seeds)]
+    broke = place / "broke"
+    broke.unlink(missing_ok=True)
+    worker = [sys.executable, "-m", "tests.fuzz.worker", target.name, str(broke)]
     limits = [f"-max_total_time={seconds}", f"-timeout={SLOWEST}", f"-rss_limit_mb={MOST_MEMORY}"]
     told = [f"-dict={words}", f"-artifact_prefix={place}/", "-print_final_stats=1", "-verbosity=1"]
     with (place / "log").open("w+") as log:
         ended = subprocess.run(  # noqa: S603 - ours
-            [*command, *limits, *told],
+            [*worker, str(corpus), str(seeds), *limits, *told],
             cwd=KEPT.parent,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -52,7 +54,8 @@ def fuzz(target: Target, seconds: int) -> bool:
     tries = int(stats.get("number_of_executed_units", 0))
     print(f"{target.name:<10} {outcome:<6} {tries:>10,} inputs in {seconds} s", flush=True)
     if ended.returncode:
-        print(f"  {place / 'log'} says how", *_BROKEN.findall(said), sep="\n  ", flush=True)
+        found = [str(broke)] if broke.exists() else _SLOW.findall(said)
+        print(f"  {place / 'log'} says how", *found, sep="\n  by ", flush=True)
     return not ended.returncode
 
 

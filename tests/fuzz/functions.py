@@ -29,6 +29,7 @@ TARGET = Target(
             '"header":{"A":"b"},"messages":["One moment."],"run_after_call":false}',
             '{"tools":[{"name":"a","description":"b","webhook":"http://{host}:8/"}]}',
             '[{"name":"a","description":"b","webhook":"https://[::1]/"}]',
+            '{"name":"a","description":"b","webhook":"http://[a]@/"}',
         ]
     ),
     encoded([*'{}[]":,/?#@', "null", "1e400", "0.001", "\\ud800", "\\u0000", "http://", "https://"])

@@ -11,6 +11,7 @@ FOUND = (
     '!!int ""',
     'a: !!int "-"',
     "a: !!bool maybe",
+    '"\\e[31m": 1',
     "? !!bool maybe\n: 1",
     "a: !!timestamp soon",
     'a: !!float ""',

@@ -20,5 +20,5 @@ def check(data: bytes) -> None:
     assert not UNSPEAKABLE.search(heard_in_chunks([text])[0])
 
 
-FOUND = ("<`@/>", "https://a*b.com", "<http://a`b>", "<a*b@c>")
+FOUND = ("<`@/>", "https://a*b.com", "<http://a`b>", "<a*b@c>", '{"a": "' + "x" * 2200)
 TARGET = Target("speech", check, encoded([*TEXTS, *FOUND]), encoded(MARKS.split()))

@@ -10,6 +10,8 @@ from tests.store.spooling import end_note, turn_note
 WHOLE = tuple(
     encode(note) for note in (turn_note("a", 1), turn_note("a", 2, "Ünï 👋"), end_note("a", 3))
 )
+HEAD = WHOLE[0][: WHOLE[0].index(b'"seq"')]
+WRONG = (HEAD + b'"seq":1,"row":[]}', HEAD + b'"seq":null,"row":{}}', b'{"head":5,"row":{}}', b"7")
 
 
 def check(data: bytes) -> None:
@@ -33,13 +35,14 @@ def check(data: bytes) -> None:
     lines = (data + b"\n" + WHOLE[0]).count(b"\n")
     assert len(taken) + sum(losses.counts.values()) == lines
     for note in taken:
+        assert isinstance(note.row, dict)
         encode(note)
 
 
 TARGET = Target(
     "spool",
     check,
-    (b"".join(WHOLE), *WHOLE, b"\0" * 4096, WHOLE[2][:-40] + WHOLE[1]),
+    (b"".join(WHOLE), *WHOLE, b"\0" * 4096, WHOLE[2][:-40] + WHOLE[1], *WRONG),
     encoded([*'{}[]":,\n\0', '"head":', '"kind":', '"seq":', '"row":', "frames", "turn", "tally"])
     + encoded(["null", "1e400", "-1", "9223372036854775808", "\\ud800", '"data":"AAAA"', '"id":']),
 )

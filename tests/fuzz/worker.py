@@ -5,6 +5,7 @@ import random
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import atheris
 import structlog
@@ -45,8 +46,16 @@ def main() -> None:
     """Fuzz the target that is named; the rest of the command line is libFuzzer's."""
     quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
     structlog.configure(wrapper_class=quiet)
-    target = TARGETS[sys.argv.pop(1)]
-    atheris.Setup(sys.argv, target.check, custom_mutator=by_tokens(target))
+    target, broke = TARGETS[sys.argv.pop(1)], Path(sys.argv.pop(1))
+
+    def check(data: bytes) -> None:
+        try:
+            target.check(data)
+        except BaseException:
+            broke.write_bytes(data)  # libFuzzer does not always come to it
+            raise
+
+    atheris.Setup(sys.argv, check, custom_mutator=by_tokens(target))
     atheris.Fuzz()
 
 
