@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import orjson
+from pydantic import BaseModel
 
 from bridge.errors import ProtocolError
 from bridge.protocol import Inbound, StartCall, StreamRequest, decode
@@ -42,7 +44,7 @@ def check(data: bytes) -> None:
 
 def texts(message: Inbound) -> Iterator[str]:
     """Every text that is in it, keys too."""
-    left: list[Any] = [message.model_dump()]
+    left: list[Any] = [message]
     while left:
         value = left.pop()
         if isinstance(value, str):
@@ -51,8 +53,10 @@ def texts(message: Inbound) -> Iterator[str]:
             left += [*value.keys(), *value.values()]
         elif isinstance(value, list | tuple):
             left += value
-        elif hasattr(value, "content"):
-            left.append(value.content)
+        elif isinstance(value, BaseModel):
+            left += dict(value).values()
+        elif is_dataclass(value):
+            left += [getattr(value, field.name) for field in fields(value)]
 
 
 TARGET = Target(
