@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check audit console bench bench-peers soak clean
+.PHONY: help run test check audit console bench bench-peers soak autobahn fuzz clean
 
 help:
 	@echo "make run    start the bridge on http://127.0.0.1:8080"
@@ -14,6 +14,8 @@ help:
 	@echo "make bench  measure the waiting that the bridge adds, beside others, and what the record costs"
 	@echo "make bench-peers  install pipecat and livekit-agents beside the bridge, to compare with"
 	@echo "make soak   kill the bridge a hundred times, and replicas behind HAProxy; look for what was lost"
+	@echo "make autobahn  hold the socket to RFC 6455; WSTEST=... is Autobahn's program: docs/autobahn.md"
+	@echo "make fuzz   look for bytes that break what reads them: SECONDS=60 for each of TARGETS=..."
 	@echo "make clean  remove the virtual environment and caches"
 
 # What the console's pages are made of.
@@ -67,8 +69,14 @@ soak: $(VENV)/.dev
 		tests/store/test_killing_the_bridge.py tests/store/test_dying.py --timeout 1800
 	@BRIDGE_TEST_CALLS=100 $(BIN)/python -X dev -m pytest tests/server/test_replicas.py
 
+autobahn: $(VENV)/.dev
+	@$(BIN)/python -m tests.autobahn --wstest $(or $(WSTEST),wstest)
+
+fuzz: $(VENV)/.fuzz
+	@$(BIN)/python -m tests.fuzz $(TARGETS) --seconds $(or $(SECONDS),60)
+
 clean:
-	rm -rf $(VENV) $(wildcard .venv-*) web/node_modules bridge/server/console/built .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(wildcard .venv-*) web/node_modules bridge/server/console/built .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -95,6 +103,10 @@ $(VENV)/.console: $(PAGES) | $(BIN)/python
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]'
+	@touch $@
+
+$(VENV)/.fuzz: pyproject.toml | $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,fuzz]'
 	@touch $@
 
 # A peer's environment holds what its extra names, without the bridge, as the peer's users have it.

@@ -16,6 +16,10 @@ class BridgeError(Exception):
 class SettingsError(BridgeError):
     """A setting is missing or wrong. The message is one line that names it and the remedy."""
 
+    def __init__(self, message: str) -> None:
+        """Write what no line shows, and what commands a terminal, as an escape."""
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
+
 
 class ProtocolError(BridgeError):
     """A frame that cannot be used. `reason` is one of a fixed set, fit for a metric's label."""

@@ -217,7 +217,16 @@ def test_a_database_is_named_as_people_name_it(written: str, read: str) -> None:
     assert load_settings(database_url=written).database_url.get_secret_value() == read
 
 
-@pytest.mark.parametrize("url", [f"mysql://me:{CANARY}@host/calls", f"calls-{CANARY}.db", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"mysql://me:{CANARY}@host/calls",
+        f"calls-{CANARY}.db",
+        "",
+        f"postgresql://me:{CANARY}@[::1",
+        f"postgresql://me:{CANARY}@host:port/calls",
+    ],
+)
 def test_a_database_that_cannot_be_used_is_refused_without_its_password(url: str) -> None:
     assert "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME" in problem(
         database_url=url
@@ -313,6 +322,8 @@ def test_a_wrong_value_is_named_with_its_place_and_what_it_should_be(
             "bridge.toml: tools.book.timout: no such setting (did you mean timeout?)",
         ),
         ("[tools.book]\nretry = 1", "bridge.toml: tools.book.retry: no such setting"),
+        (r'"a\nb\u001b[31m" = 1', r"bridge.toml: a\nb\x1b[31m: no such setting"),
+        ("webhook_url = 'https://[::1'", "bridge.toml: webhook_url: not a web address"),
     ],
 )
 def test_a_wrong_key_or_shape_in_the_file_is_named(text: str, said: str) -> None:
@@ -354,11 +365,30 @@ def test_a_file_that_is_no_text_is_told() -> None:
     assert problem().startswith("bridge.toml: not UTF-8")
 
 
-def test_tools_in_a_variable_are_sent_to_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BRIDGE_TOOLS", CANARY)
-    said = problem()
-    assert said.startswith("BRIDGE_TOOLS: ")
-    assert "bridge.toml" in said
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("TOOLS", "[tools.NAME]"),
+        ("PERSONAS", "[personas.NAME]"),
+        ("MCP", "[mcp.NAME]"),
+        ("DESTINATIONS", "[destinations]"),
+    ],
+)
+def test_a_table_in_a_variable_is_sent_to_the_file(
+    monkeypatch: pytest.MonkeyPatch, name: str, table: str
+) -> None:
+    monkeypatch.setenv(f"BRIDGE_{name}", CANARY)
+    assert problem() == f"BRIDGE_{name}: not JSON; `{table}` belongs in bridge.toml"
+
+
+def test_what_is_too_deep_or_too_long_to_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("port = " + "[" * 5_000)
+    assert problem() == "bridge.toml, or a BRIDGE_ variable: nested too deeply"
+    write("port = " + "1" * 5_000)
+    assert problem() == "bridge.toml: a number has too many digits"
+    write("")
+    monkeypatch.setenv("BRIDGE_TOOLS", "[" * 100_000)
+    assert problem() == "bridge.toml, or a BRIDGE_ variable: nested too deeply"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.0.0.5"])  # noqa: S104

@@ -77,6 +77,16 @@ class Switchboard:
 SWITCHBOARD: web.AppKey[Switchboard] = web.AppKey("switchboard", Switchboard)
 
 
+def new_socket(heartbeat: float) -> web.WebSocketResponse:
+    """A call's socket, before the handshake. Whoever reads from it answers its pings."""
+    return web.WebSocketResponse(
+        heartbeat=heartbeat,
+        compress=False,  # permessage-deflate costs 100 KiB a connection and invites bombs
+        max_msg_size=MAX_FRAME_BYTES + 1,  # aiohttp's is the first size that is too large
+        autoping=False,  # it would wait for ever for a peer that pings and does not read
+    )
+
+
 async def answer(request: web.Request) -> web.StreamResponse:
     """Serve one call, from the handshake to the hang-up."""
     board = request.app[SWITCHBOARD]
@@ -87,12 +97,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
     refusal = _refusal(request, board)
     if refusal is not None:
         return refusal
-    socket = web.WebSocketResponse(
-        heartbeat=board.heartbeat,
-        compress=False,  # permessage-deflate costs 100 KiB a connection and invites bombs
-        max_msg_size=MAX_FRAME_BYTES,
-        autoping=False,  # it would wait for ever for a peer that pings and does not read
-    )
+    socket = new_socket(board.heartbeat)
     outbox = Outbox(socket, request, board.send_timeout)
     board.live.add(outbox)
     try:

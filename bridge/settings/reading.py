@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Any, Final
@@ -24,19 +25,7 @@ def load_settings(**overrides: Any) -> Settings:
     Raises:
         SettingsError: a value is wrong, in one line that names it, its place and what it should be.
     """
-    try:
-        settings = Settings(**overrides)
-    except ValidationError as error:
-        problems = (_problem(dict(one), overrides) for one in error.errors(include_input=False))
-        raise SettingsError("; ".join(problems)) from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{FILE}: {error}") from None
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{FILE}: not UTF-8 (byte {error.start})") from None
-    except OSError as error:
-        raise SettingsError(f"{FILE}: {error.strerror}") from None
-    except UnreadableSetting:
-        raise SettingsError(f"BRIDGE_TOOLS: not JSON; `[tools.NAME]` belongs in {FILE}") from None
+    settings = _read(overrides)
     if settings.host not in LOOPBACK and not settings.token:
         raise SettingsError(
             f"BRIDGE_HOST is {settings.host or 'empty'}, which others can reach, and no token is "
@@ -82,6 +71,27 @@ def _check_doors(settings: Settings) -> None:
         )
 
 
+def _read(overrides: Mapping[str, Any]) -> Settings:
+    """Read them, whatever they mean together."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = (_problem(dict(one), overrides) for one in error.errors(include_input=False))
+        raise SettingsError("; ".join(problems)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{FILE}: {error}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{FILE}: not UTF-8 (byte {error.start})") from None
+    except OSError as error:
+        raise SettingsError(f"{FILE}: {error.strerror}") from None
+    except UnreadableSetting as error:
+        raise SettingsError(_not_json(str(error))) from None
+    except RecursionError:
+        raise SettingsError(f"{FILE}, or a BRIDGE_ variable: nested too deeply") from None
+    except ValueError:  # of tomllib, which otherwise raises its own
+        raise SettingsError(f"{FILE}: a number has too many digits") from None
+
+
 def short_tokens(settings: Settings) -> list[str]:
     """Settings with a token that could be guessed."""
     doors = settings.doors.items()
@@ -103,6 +113,13 @@ def unknown_variables() -> list[str]:
 def _suggestion(name: str, known: set[str], prefix: str = "") -> str:
     near = difflib.get_close_matches(name, known, n=1)
     return f" (did you mean {prefix}{near[0]}?)" if near else ""
+
+
+def _not_json(error: str) -> str:
+    found = re.search(r'field "(\w+)"', error)
+    name = found[1] if found else "tools"
+    table = name if name == "destinations" else f"{name}.NAME"
+    return f"BRIDGE_{name.upper()}: not JSON; `[{table}]` belongs in {FILE}"
 
 
 def _problem(error: dict[str, Any], overrides: Mapping[str, Any]) -> str:

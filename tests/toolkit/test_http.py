@@ -80,7 +80,16 @@ async def test_a_path_cannot_lead_out_of_the_base(server: Service, url: str) -> 
 
 @pytest.mark.parametrize(
     "url",
-    ["file:///etc/passwd", "ftp://1.1.1.1/", "gopher://1.1.1.1", "/x", "http://", "http:x", ""],
+    [
+        "file:///etc/passwd",
+        "ftp://1.1.1.1/",
+        "gopher://1.1.1.1",
+        "/x",
+        "http://",
+        "http:x",
+        "http://[a]@/",
+        "",
+    ],
 )
 async def test_only_http_is_spoken(url: str) -> None:
     assert str(await refusal(HttpClient(), url)) == NOT_ALLOWED
