@@ -12,7 +12,7 @@ from bridge.app import Bridge
 from bridge.errors import SettingsError
 from bridge.settings import DEFAULT_MODEL, DEMO, Settings
 from bridge.settings.reading import load_settings, unknown_variables
-from tests.wire import run_cli
+from tests.cli.commands import bridge as run_bridge
 
 CANARY = "canary-5f1c"
 LONG = "canary-0123456789abcdef"
@@ -20,6 +20,8 @@ LONG = "canary-0123456789abcdef"
 DEFAULTS: dict[str, Any] = {
     "host": "127.0.0.1",
     "port": 8080,
+    "admin_port": None,
+    "admin_host": "127.0.0.1",
     "token": (),
     "max_calls": 1000,
     "workers": 1,
@@ -383,6 +385,17 @@ def test_no_address_that_others_reach_with_a_token_that_can_be_guessed(name: str
     assert load_settings().host == "127.0.0.1"
 
 
+def test_the_operators_port_opens_to_others_with_a_long_token_only() -> None:  # G25
+    everywhere = {"admin_host": "0.0.0.0", "admin_port": 9090}  # noqa: S104
+    assert load_settings(admin_host="0.0.0.0").admin_port is None  # noqa: S104 - it has no port
+    assert "none of them could read" in problem(**everywhere)
+    assert "fewer than 16 characters, and BRIDGE_ADMIN_HOST" in problem(
+        **everywhere, api_token=LONG[:15]
+    )
+    for door in ("api_token", "console_token"):
+        assert load_settings(**everywhere, **{door: LONG}).admin_port == 9090
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_ones_own_machine_needs_no_token(host: str) -> None:
     assert load_settings(host=host).host == host
@@ -402,10 +415,8 @@ def test_variables_that_mean_nothing_are_found_with_what_they_may_have_meant(
 async def test_a_wrong_value_ends_the_program_with_code_2_and_one_line(
     folder: Path, command: str
 ) -> None:
-    process = await run_cli(folder, command, BRIDGE_PORT=CANARY, BRIDGE_TOKEN=CANARY)
-    out, err = await process.communicate()
-    assert process.returncode == 2
-    assert out == b""
-    (line,) = err.decode().splitlines()
+    ran = await run_bridge(command, cwd=folder, BRIDGE_PORT=CANARY, BRIDGE_TOKEN=CANARY)
+    assert (ran.code, ran.out) == (2, "")
+    (line,) = ran.err.splitlines()
     assert line.startswith("bridge: BRIDGE_PORT: ")
     assert CANARY not in line
