@@ -13,7 +13,8 @@ help:
 	@echo "make console  build the console's pages; run and test do it, too, where it can be done"
 	@echo "make bench  measure the waiting that the bridge adds, beside others, and what the record costs"
 	@echo "make bench-peers  install pipecat and livekit-agents beside the bridge, to compare with"
-	@echo "make soak   kill the bridge a hundred times, and replicas behind HAProxy; look for what was lost"
+	@echo "make soak   ten minutes of bad lines and failing models; then kill the bridge a hundred times, and"
+	@echo "            replicas behind HAProxy; look for what was lost, and for what grows"
 	@echo "make clean  remove the virtual environment and caches"
 
 # What the console's pages are made of.
@@ -63,6 +64,7 @@ bench: $(VENV)/.bench
 bench-peers: .venv-pipecat/.peer .venv-livekit/.peer
 
 soak: $(VENV)/.dev
+	@$(BIN)/python benchmarks/soak
 	@BRIDGE_TEST_KILLS=50 $(BIN)/python -X dev -m pytest \
 		tests/store/test_killing_the_bridge.py tests/store/test_dying.py --timeout 1800
 	@BRIDGE_TEST_CALLS=100 $(BIN)/python -X dev -m pytest tests/server/test_replicas.py
