@@ -17,8 +17,8 @@ from bridge.local.answer import Answer, LineLost, Piece
 ROOT = Path(__file__).parents[1]
 
 
-def asked(code: str = "zobcdfgh", mood: str = "well", **about: str) -> Asked:
-    return Asked(Answer(1, 0.0), code, mood, **about)
+def asked(code: str = "zobcdfgh", mood: str = "well", excuse: str = "") -> Asked:
+    return Asked(Answer(1, 0.0), code, mood, excuse=excuse)
 
 
 def heard(turn: Asked, text: str) -> Asked:
