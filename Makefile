@@ -13,7 +13,8 @@ help:
 	@echo "make console  build the console's pages; run and test do it, too, where it can be done"
 	@echo "make bench  measure the waiting that the bridge adds, beside others, and what the record costs"
 	@echo "make bench-peers  install pipecat and livekit-agents beside the bridge, to compare with"
-	@echo "make soak   kill the bridge a hundred times, and replicas behind HAProxy; look for what was lost"
+	@echo "make soak   ten minutes of bad lines and failing models; then kill the bridge a hundred times, and"
+	@echo "            replicas behind HAProxy; look for what was lost, and for what grows"
 	@echo "make autobahn  hold the socket to RFC 6455; WSTEST=... is Autobahn's program: docs/autobahn.md"
 	@echo "make fuzz   look for bytes that break what reads them: SECONDS=60 for each of TARGETS=..."
 	@echo "make clean  remove the virtual environment and caches"
@@ -65,6 +66,7 @@ bench: $(VENV)/.bench
 bench-peers: .venv-pipecat/.peer .venv-livekit/.peer
 
 soak: $(VENV)/.dev
+	@$(BIN)/python benchmarks/soak
 	@BRIDGE_TEST_KILLS=50 $(BIN)/python -X dev -m pytest \
 		tests/store/test_killing_the_bridge.py tests/store/test_dying.py --timeout 1800
 	@BRIDGE_TEST_CALLS=100 $(BIN)/python -X dev -m pytest tests/server/test_replicas.py

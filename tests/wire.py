@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from unittest import mock
 
 import aiohttp
@@ -115,10 +115,15 @@ class Wire:
         return sum(bool(message.get("end_of_stream")) for message in self.of(stream_id))
 
 
+class Door(Protocol):
+    """What can be dialled: a bridge, here or in another process, or what stands before it."""
+
+    @property
+    def port(self) -> int: ...
+
+
 @asynccontextmanager
-async def dialled(
-    bridge: "Bridge | Served", path: str = "/millis", **kwargs: Any
-) -> AsyncIterator[Wire]:
+async def dialled(bridge: Door, path: str = "/millis", **kwargs: Any) -> AsyncIterator[Wire]:
     """Dial a bridge, and hang up at the end."""
     url = f"http://127.0.0.1:{bridge.port}{path}"
     async with (
@@ -238,7 +243,7 @@ class Raw:
 
 @asynccontextmanager
 async def dialled_raw(
-    bridge: Bridge, *headers: str, path: str = "/millis", window: int | None = None
+    bridge: Door, *headers: str, path: str = "/millis", window: int | None = None
 ) -> AsyncIterator[Raw]:
     """Dial by hand. `window`: bytes the kernel takes in for a client that does not read."""
     with socket.socket() as wire:

@@ -31,7 +31,7 @@ from bridge.call.notes import BROKEN_OFF, WITHDRAWN
 from bridge.call.ports import Action, AnswerFull, Line, Voice
 from bridge.call.questions import take_answer
 from bridge.call.toolruns import ToolRuns
-from bridge.errors import AgentError, CallClosed, ToolError
+from bridge.errors import AgentError, CallClosed, ToolError, let_frames_go
 
 T = TypeVar("T")
 
@@ -417,6 +417,12 @@ class Turn:
             if self._silence is not None:
                 return None
             return "server_stopped" if self._broken_off else "cancelled"
+        try:
+            return self._named(found)
+        finally:
+            let_frames_go(found)
+
+    def _named(self, found: BaseException | None) -> str | None:
         match found:
             case None | CallClosed():
                 return None

@@ -21,7 +21,7 @@ def left_alone() -> Iterator[None]:
         gc.enable()
 
 
-_NEWEST, _YOUNG, _OLD = 1_000, 1, 1_000
+_NEWEST, _YOUNG, _OLD = 1_000, 1, 500
 """How many more objects there are when the newest are looked at; how many such looks there are
 between two at the young ones; and how many of those between two thorough ones.
 

@@ -13,7 +13,7 @@ from bridge.call.call import Call
 from bridge.call.delivery import now
 from bridge.call.events import Ending
 from bridge.call.setup import CallSetup
-from bridge.errors import CallClosed, ProtocolError
+from bridge.errors import CallClosed, ProtocolError, let_frames_go
 from bridge.protocol import MAX_FRAME_BYTES, Inbound, decode
 from bridge.server.access import Keys, foreign_origin
 from bridge.server.guesses import Guesses
@@ -123,15 +123,17 @@ async def answer(request: web.Request) -> web.StreamResponse:
     finally:
         board.let_go(outbox)
         outbox.let_go()
-        _untie(request)
+        _untie(request, socket)
     return socket
 
 
-def _untie(request: web.Request) -> None:
-    """Break the circle of aiohttp's connection and socket (seen in 3.14).
+def _untie(request: web.Request, socket: web.WebSocketResponse) -> None:
+    """Break the circles of aiohttp's connection and socket (seen in 3.14).
 
-    It keeps 8 KiB of each finished call until the garbage collector looks for it, which is seldom.
+    They keep 8 KiB of each finished call until the garbage collector looks for it, which is seldom;
+    and more of one whose connection was lost, since the error knows where it was raised.
     """
+    let_frames_go(socket.exception())
     with contextlib.suppress(AttributeError):  # another version: then it is not this circle
         request.protocol._data_received_cb = None  # noqa: SLF001
 

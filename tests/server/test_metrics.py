@@ -246,6 +246,17 @@ async def test_a_loop_that_is_held_up_is_counted_and_the_log_says_where(
     assert "canary" not in str(told)
 
 
+async def test_the_tasks_of_the_event_loop_are_counted(tmp_path: Path) -> None:
+    async with bridge_running(tmp_path) as bridge:
+        before = (await metrics(bridge)).value("loop_tasks")
+        async with dialled(bridge) as millis:
+            await millis.start(0)
+            await millis.answer(0)
+            live = (await metrics(bridge)).value("loop_tasks")
+        await metrics_when(bridge, lambda m: m.value("loop_tasks") <= before)
+    assert live > before > 0
+
+
 async def test_only_this_machine_or_a_token_reads_the_metrics(tmp_path: Path) -> None:  # G25
     async def asked(port: int, **headers: str) -> int:
         async with aiohttp.ClientSession() as http:
