@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "agent": {"errors", "protocol", "call"},
     "plugins": {"errors", "protocol", "speech", "call", "toolkit"},
     "metrics": {"call", "speech"},
+    "traces": {"errors", "call"},
     "store": {"errors", "protocol", "call"},
     "server": {"errors", "protocol", "call", "store"},
     "local": {"errors", "protocol", "call", "store"},
@@ -50,6 +51,7 @@ ONLY_IN = {
     "anyio": {"plugins.mcp"},
     "yaml": {"scenarios"},
     "prometheus_client": {"metrics", "metering"},
+    "opentelemetry": {"traces"},
 }
 
 

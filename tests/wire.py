@@ -20,6 +20,7 @@ import orjson
 
 from bridge.app import Bridge
 from bridge.settings import Settings
+from bridge.traces.exporting import Traces
 
 PATIENCE = 10.0
 """Seconds a test waits for a frame before it fails."""
@@ -163,7 +164,10 @@ async def watched(bridge: Bridge, session: str = "s") -> AsyncIterator[Watch]:
 
 @asynccontextmanager
 async def bridge_running(
-    folder: Path, base_url: str = "http://127.0.0.1:9/v1", **settings: Any
+    folder: Path,
+    base_url: str = "http://127.0.0.1:9/v1",
+    traces: Traces | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Bridge]:
     """Run a bridge in this process, with its own tools/ and prompts/ below `folder`.
 
@@ -179,7 +183,8 @@ async def bridge_running(
                 tools_dir=folder / "tools",
                 prompts_dir=folder / "prompts",
                 **{"model": "openai:fake", "record": "off", "filler_after": 0, **settings},
-            )
+            ),
+            traces=traces,
         )
     async with bridge:
         yield bridge

@@ -22,6 +22,7 @@ from bridge.cli.serve import welcome
 from bridge.errors import SettingsError
 from bridge.server.web import port_taken
 from bridge.settings import Settings
+from bridge.traces.choosing import traces_of_process
 
 try:
     from gunicorn.app.base import BaseApplication
@@ -219,7 +220,10 @@ class _BridgeWorker(Worker):
             workers.started()
 
         try:
-            await run(Bridge(workers.settings, listening=self.sockets[0]), told, ready)
+            settings = workers.settings
+            traces = traces_of_process(private=settings.log_private)
+            bridge = Bridge(settings, listening=self.sockets[0], traces=traces)
+            await run(bridge, told, ready)
         finally:
             living.cancel()
             await asyncio.wait({living})
