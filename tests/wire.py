@@ -20,7 +20,6 @@ import orjson
 
 from bridge.app import Bridge
 from bridge.settings import Settings
-from bridge.traces.exporting import Traces
 
 PATIENCE = 10.0
 """Seconds a test waits for a frame before it fails."""
@@ -166,7 +165,7 @@ async def watched(bridge: Bridge, session: str = "s") -> AsyncIterator[Watch]:
 async def bridge_running(
     folder: Path,
     base_url: str = "http://127.0.0.1:9/v1",
-    traces: Traces | None = None,
+    traces: Any = None,
     **settings: Any,
 ) -> AsyncIterator[Bridge]:
     """Run a bridge in this process, with its own tools/ and prompts/ below `folder`.

@@ -1,4 +1,4 @@
-"""Whether calls are traced, as OpenTelemetry's variables say; it is not loaded where they are not."""
+"""Whether calls are traced, as OpenTelemetry's own variables say. Else nothing of it is loaded."""
 
 import os
 import sys
