@@ -8,6 +8,7 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from bridge.call.events import (
+    NOTHING,
     CallData,
     CallEnded,
     ModelAnswered,
@@ -25,10 +26,18 @@ _OWN = "millis_bridge"
 class Traced:
     """One span of OpenTelemetry's (call.spans.Span)."""
 
-    def __init__(self, tracer: trace.Tracer, span: trace.Span, *, private: bool) -> None:
-        """`private`: what is said, asked of tools and dialled may be told."""
+    def __init__(
+        self,
+        tracer: trace.Tracer,
+        span: trace.Span,
+        shared: Mapping[str, Value | None] = NOTHING,
+        *,
+        private: bool,
+    ) -> None:
+        """`shared`: what all within it say, too. `private`: what people say may be told."""
         self._tracer = tracer
         self._span = span
+        self._shared = shared
         self._private = private
         self._context = trace.set_span_in_context(span)
 
@@ -36,13 +45,12 @@ class Traced:
         """A reply begins."""
         found: dict[str, Value | None] = {
             "gen_ai.operation.name": "invoke_agent",
-            "gen_ai.agent.name": call.persona,
-            "gen_ai.conversation.id": call.session_id,
             f"{_OWN}.turn.number": number,
         }
         if self._private and asked:
             found["gen_ai.input.messages"] = messages("user", asked)
-        return self._within(f"invoke_agent {call.persona}", SpanKind.INTERNAL, found)
+        shared = {"gen_ai.agent.name": call.persona, "gen_ai.conversation.id": call.session_id}
+        return self._within(f"invoke_agent {call.persona}", SpanKind.INTERNAL, found, shared)
 
     def promoted(self) -> None:
         """Millis has asked for what was begun ahead."""
@@ -113,9 +121,17 @@ class Traced:
             self._note({f"{_OWN}.outcome": "dropped"})
             self._span.end()
 
-    def _within(self, name: str, kind: SpanKind, found: Mapping[str, Value | None]) -> Span:
-        span = self._tracer.start_span(plain(name), self._context, kind, known(found))
-        return Traced(self._tracer, span, private=self._private)
+    def _within(
+        self,
+        name: str,
+        kind: SpanKind,
+        found: Mapping[str, Value | None],
+        shared: Mapping[str, Value | None] | None = None,
+    ) -> Span:
+        shared = self._shared if shared is None else shared
+        told = known({**found, **shared})
+        span = self._tracer.start_span(plain(name), self._context, kind, told)
+        return Traced(self._tracer, span, shared, private=self._private)
 
     def _note(self, found: Mapping[str, Value | None]) -> None:
         self._span.set_attributes(known(found))

@@ -75,6 +75,7 @@ def has_words_of_the_conventions(turn: SpanGot, message: SpanGot, tool: SpanGot)
     expected = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
+        "gen_ai.conversation.id": "s1",
         "gen_ai.request.model": "fake",
         "gen_ai.response.model": "fake",
     }

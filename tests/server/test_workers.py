@@ -16,6 +16,7 @@ import pytest
 from bridge.store.database.database import Database
 from bridge.store.reading.archive import Archive
 from tests.fake_openai.client import FakeOpenAI
+from tests.otlp import collecting
 from tests.server.metered import Metrics, metrics
 from tests.wire import PATIENCE, Served, Wire, dialled, run_cli, served
 
@@ -115,7 +116,11 @@ async def test_sigterm_drains_every_worker(
     tmp_path: Path, openai: FakeOpenAI, variables: dict[str, str]
 ) -> None:
     await openai.script(*[SLOW] * CALLS)
-    async with served(tmp_path, **variables) as bridge, AsyncExitStack() as lines:
+    async with AsyncExitStack() as lines:
+        collector = await lines.enter_async_context(collecting())
+        variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
+        bridge = await lines.enter_async_context(served(tmp_path, **variables))
+        pids = await workers(bridge, 2)
         calls = [await lines.enter_async_context(calling(bridge, n)) for n in range(CALLS)]
         for call in calls:
             await call.ask(1, "How is it?")
@@ -136,6 +141,8 @@ async def test_sigterm_drains_every_worker(
         assert await stays.closed() == aiohttp.WSCloseCode.GOING_AWAY
         assert (await bridge.stop(signal.SIGCONT))[0] == 0
         assert time.monotonic() - began < 4.0
+        assert {resource["process.pid"] for resource in collector.resources} == pids
+        assert len(collector.of("call")) == CALLS
 
 
 async def all_tell(bridge: Served, value: float, name: str, **labels: str) -> Metrics:
