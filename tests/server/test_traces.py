@@ -21,7 +21,7 @@ from tests.wires import ModelWire, running
 TOOLS = '''
 from opentelemetry import trace
 @tool
-async def price(item: str) -> str:
+def price(item: str) -> str:
     """Tell a price."""
     with trace.get_tracer("shop").start_as_current_span("look up"):
         return "canary-result 3 euros"
