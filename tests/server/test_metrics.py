@@ -1,6 +1,7 @@
 """Everything that is counted, over real sockets: each metric moves, and no label is foreign."""
 
 import asyncio
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge.metrics import labels
+from bridge.metrics.siblings import Siblings
 from bridge.plugins.millis.aftercall import KIND
 from bridge.plugins.prompts import BUILT_IN
 from bridge.store.deliveries.deliveries import Deliveries
@@ -257,6 +259,30 @@ async def test_a_server_that_is_told_to_stop_shows_that_it_drains(tmp_path: Path
         await draining
     assert found.value("calls_refused_total", reason="draining") == 1
     assert found.value("calls_live") == 1
+
+
+async def test_what_is_shared_is_told_at_once_and_nothing_where_it_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    async with bridge_running(tmp_path) as bridge:
+        bridge.meters.share(Siblings(folder, "1"))
+        async with dialled(bridge) as millis:
+            await millis.settled()
+            found = await metrics(bridge)
+        shutil.rmtree(folder)
+        url = f"http://127.0.0.1:{bridge.port}/metrics"
+        with capture_logs() as logs:
+            async with aiohttp.ClientSession() as http, http.get(url) as response:
+                assert response.status == 503
+            bridge.meters.keep()
+            bridge.meters.keep()
+    assert found.value("calls_live") == 1
+    assert [log["event"] for log in logs if log["log_level"] == "warning"] == [
+        "the metrics of other processes cannot be read",
+        "metrics cannot be shared",
+    ]
 
 
 async def test_a_model_that_keeps_failing_is_shown_as_left_alone(
