@@ -85,7 +85,8 @@ class Meters:
     def keep(self) -> None:
         """Write down what was counted here, for the others; where that fails, the log says so."""
         try:
-            self._keep()
+            if self._siblings is not None:
+                self._siblings.keep(self._own_page())
         except OSError as error:
             if not self._unkept:
                 _log.warning("metrics cannot be shared", reason=error.strerror or str(error))
@@ -99,12 +100,14 @@ class Meters:
         Raises:
             OSError: that of the other processes cannot be read.
         """
-        self._keep()
-        return generate_latest(self._siblings or self._registry)
+        page = self._own_page()
+        if self._siblings is None:
+            return page
+        self._siblings.keep(page)
+        return self._siblings.page(self._across)
 
-    def _keep(self) -> None:
-        if self._siblings is not None:
-            self._siblings.keep(self._registry.collect(), self._across)
+    def _own_page(self) -> bytes:
+        return generate_latest(self._registry)
 
     def _tools(self) -> set[str]:
         return {*RESERVED, *(tool.name for tool in self._toolbox().tools)}

@@ -1,11 +1,10 @@
 """Several processes' metrics as one page, whatever becomes of the processes."""
 
-from collections.abc import Iterable
+import math
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import Metric
 
 from bridge.metrics.siblings import Across, Siblings
 from tests.server.metered import Metrics, parsed
@@ -23,14 +22,18 @@ class Process:
         self.lag = Histogram("millis_bridge_lag", "Lag.", buckets=[1, 2], registry=self.registry)
         self.live = Gauge("millis_bridge_calls_live", "Calls.", registry=self.registry)
         self.draining = Gauge("millis_bridge_draining", "Stops.", registry=self.registry)
+        self.most = Gauge("process_max_fds", "Most. Of \\ and \n", registry=self.registry)
         self.start = Gauge("process_start_time_seconds", "Start.", registry=self.registry)
 
     def keep(self) -> None:
-        self.siblings.keep(self.registry.collect(), ACROSS)
+        self.siblings.keep(generate_latest(self.registry))
 
     def page(self) -> Metrics:
         self.keep()
-        return parsed(generate_latest(self.siblings).decode())
+        return self.read()
+
+    def read(self) -> Metrics:
+        return parsed(self.siblings.page(ACROSS).decode())
 
 
 @pytest.fixture
@@ -43,6 +46,8 @@ def processes(tmp_path: Path) -> tuple[Process, Process]:
         process.lag.observe(lag)
         process.live.set(2)
         process.start.set(start)
+        process.most.set(math.inf)
+        process.turns.labels('odd " } 1\n').inc()
     other.draining.set(1)
     one.keep()
     other.keep()
@@ -61,6 +66,8 @@ def test_whoever_is_asked_tells_of_all(processes: tuple[Process, Process]) -> No
     assert page.value("calls_live") == 4
     assert page.value("draining") == 1
     assert page.samples["process_start_time_seconds", frozenset()] == 10
+    assert page.samples["process_max_fds", frozenset()] == math.inf
+    assert page.value("turns_total", outcome='odd " } 1\n') == 2
     assert page.families["millis_bridge_turns"] == "counter"
 
 
@@ -81,7 +88,7 @@ def test_what_the_dead_have_counted_stays_and_what_they_had_is_gone(
     third.keep()
     supervisor.bury({"1"})
     assert one.page().value("turns_total", outcome="complete") == 8
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.json", "buried.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.prom", "buried.prom"]
 
 
 def test_a_burial_in_the_midst_of_a_reading_counts_nothing_twice_and_leaves_nothing_out(
@@ -105,7 +112,7 @@ def test_a_burial_in_the_midst_of_a_reading_counts_nothing_twice_and_leaves_noth
             return read(path)
 
         monkeypatch.setattr(Path, "read_bytes", read_and_bury)
-        assert turns(one.siblings.collect()) == 8 + moment
+        assert one.read().value("turns_total", outcome="complete") == 8 + moment
         monkeypatch.setattr(Path, "read_bytes", read)
 
 
@@ -129,13 +136,3 @@ def test_a_supervisor_that_was_stopped_between_counting_and_removing_counts_noth
 def test_files_are_for_nobody_else(tmp_path: Path, processes: tuple[Process, Process]) -> None:
     del processes
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
-
-
-def turns(families: Iterable[Metric]) -> float:
-    """Complete ones."""
-    return sum(
-        sample.value
-        for family in families
-        for sample in family.samples
-        if sample.name == "millis_bridge_turns_total" and sample.labels["outcome"] == "complete"
-    )

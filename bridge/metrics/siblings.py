@@ -1,37 +1,36 @@
 """The metrics of several processes as those of one.
 
-Each writes down its own in a file, now and then and before it tells them to anybody; whoever is
-asked adds up the files. So what was told once is on file, and no counter goes backwards when a
-process dies. Nobody waits for anybody: files are replaced whole, and there are no locks.
+Each writes its page to a file, now and then and before it tells of it; whoever is asked adds up the
+files. So what was told once is on file, and no counter goes backwards when a process dies. Nobody
+waits for anybody: files are replaced whole, and there are no locks.
 """
 
 import os
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import orjson
-from prometheus_client.core import Metric
+from prometheus_client.utils import floatToGoString
 
 Across = Literal["sum", "max", "min"]
 """How a gauge of all processes comes from theirs. Counters and histograms are added up."""
 
 _BURIED: Final = "buried"
+_DEAD: Final = "# buried "
+"""Begins the line of that file which names those that it has counted last."""
 _TRIES: Final = 5
 """Times that the files are read, if a process is buried meanwhile."""
-
-_Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(slots=True)
 class _Family:
     """One metric, of one process or of several."""
 
-    kind: str
     about: str
-    across: Across
-    samples: dict[_Key, float]
+    kind: str = ""
+    samples: dict[str, float] = field(default_factory=dict)
+    """By what stands before the value: name and labels."""
 
 
 _Counted = dict[str, _Family]
@@ -45,25 +44,28 @@ class Siblings:
         self._folder = folder
         self._name = name
 
-    def keep(self, families: Iterable[Metric], across: Mapping[str, Across]) -> None:
-        """Write down what this process has counted. `across` is of gauges that are no sums.
+    def keep(self, page: bytes) -> None:
+        """Write down what this process has counted, in Prometheus's text format.
 
         Raises:
             OSError: that cannot be.
         """
-        _write(self._folder, self._name, _encoded(_read_of(families, across)))
+        _write(self._folder, self._name, page)
 
-    def collect(self) -> Iterable[Metric]:
-        """What all have counted, those that are gone, too.
+    def page(self, across: Mapping[str, Across]) -> bytes:
+        """What all have counted, those that are gone, too. `across` is of gauges that are no sums.
 
         Raises:
             OSError: it cannot be read.
         """
-        for name, family in self._all().items():
-            metric = Metric(name, family.about, family.kind)
-            for (sample, labels), value in family.samples.items():
-                metric.add_sample(sample, dict(labels), value)
-            yield metric
+        for _ in range(_TRIES):
+            begun = _content(self._folder, _BURIED)
+            counted = _parsed(begun)
+            for name in sorted(set(_names(self._folder)) - _dead(begun)):
+                _add(counted, _parsed(_content(self._folder, name)), across)
+            if _content(self._folder, _BURIED) == begun:
+                return _written(counted)
+        raise OSError("processes die faster than their metrics can be read")
 
     def bury(self, living: Collection[str]) -> None:
         """In the supervisor: add what the dead have counted to what is kept of all before them.
@@ -72,61 +74,73 @@ class Siblings:
             OSError: that cannot be; it may be tried again.
         """
         dead = [name for name in _names(self._folder) if name not in living]
-        kept, before = _decoded(_content(self._folder, _BURIED))
-        left = [name for name in dead if name not in before]
+        before = _content(self._folder, _BURIED)
+        kept, left = _parsed(before), set(dead) - _dead(before)
         for name in left:
-            counted, _ = _decoded(_content(self._folder, name))
-            _add(kept, {n: f for n, f in counted.items() if f.kind != "gauge"})
+            counted = _parsed(_content(self._folder, name))
+            _add(kept, {n: f for n, f in counted.items() if f.kind != "gauge"}, {})
         if left:
-            _write(self._folder, _BURIED, _encoded(kept, dead))
+            _write(self._folder, _BURIED, f"{_DEAD}{' '.join(dead)}\n".encode() + _written(kept))
         for name in dead:  # from now on they are counted among the buried
             _file(self._folder, name).unlink(missing_ok=True)
             _draft(self._folder, name).unlink(missing_ok=True)
 
-    def _all(self) -> _Counted:
-        for _ in range(_TRIES):
-            begun = _content(self._folder, _BURIED)
-            counted, buried = _decoded(begun)
-            for name in sorted(set(_names(self._folder)) - set(buried)):
-                _add(counted, _decoded(_content(self._folder, name))[0])
-            if _content(self._folder, _BURIED) == begun:
-                return counted
-        raise OSError("processes die faster than their metrics can be read")
 
-
-def _read_of(families: Iterable[Metric], across: Mapping[str, Across]) -> _Counted:
-    return {
-        family.name: _Family(
-            family.type,
-            family.documentation,
-            across.get(family.name, "sum") if family.type == "gauge" else "sum",
-            {(one.name, tuple(one.labels.items())): one.value for one in family.samples},
-        )
-        for family in families
-    }
-
-
-def _add(to: _Counted, more: _Counted) -> None:
+def _add(to: _Counted, more: _Counted, across: Mapping[str, Across]) -> None:
     for name, family in more.items():
-        if (known := to.get(name)) is None:
-            to[name] = family
-            continue
+        samples = to.setdefault(name, _Family(family.about, family.kind)).samples
+        how = across.get(name, "sum") if family.kind == "gauge" else "sum"
         for key, value in family.samples.items():
-            before = known.samples.get(key)
-            known.samples[key] = value if before is None else _both(known.across, before, value)
+            before = samples.get(key)
+            samples[key] = value if before is None else _both(how, before, value)
 
 
-def _both(across: Across, one: float, other: float) -> float:
-    return (
-        one + other if across == "sum" else max(one, other) if across == "max" else min(one, other)
-    )
+def _both(how: Across, one: float, other: float) -> float:
+    return one + other if how == "sum" else max(one, other) if how == "max" else min(one, other)
+
+
+# ── Prometheus's text ────────────────────────────────────────────────────────────────────────────
+
+
+def _parsed(page: bytes) -> _Counted:
+    found: _Counted = {}
+    family = _Family("")
+    for line in page.decode().split("\n"):
+        match line.split(" ", 3):
+            case ["#", "HELP", name, about]:
+                family = found[name] = _Family(about)
+            case ["#", "TYPE", _, kind]:
+                family.kind = kind
+            case ["#" | "", *_]:
+                pass
+            case _:
+                key, _, value = line.rpartition(" ")
+                family.samples[key] = float(value)
+    return found
+
+
+def _written(counted: _Counted) -> bytes:
+    lines = []
+    for name, family in counted.items():
+        lines += [f"# HELP {name} {family.about}", f"# TYPE {name} {family.kind}"]
+        lines += [f"{key} {_number(value)}" for key, value in family.samples.items()]
+    return "\n".join([*lines, ""]).encode()
+
+
+def _number(value: float) -> str:
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
+
+
+def _dead(buried: bytes) -> set[str]:
+    first = buried.decode().partition("\n")[0]
+    return set(first.removeprefix(_DEAD).split()) if first.startswith(_DEAD) else set()
 
 
 # ── files ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _file(folder: Path, name: str) -> Path:
-    return folder / f"{name}.json"
+    return folder / f"{name}.prom"
 
 
 def _draft(folder: Path, name: str) -> Path:
@@ -134,7 +148,7 @@ def _draft(folder: Path, name: str) -> Path:
 
 
 def _names(folder: Path) -> list[str]:
-    return [path.stem for path in folder.glob("*.json") if path.stem != _BURIED]
+    return [path.stem for path in folder.glob("*.prom") if path.stem != _BURIED]
 
 
 def _content(folder: Path, name: str) -> bytes:
@@ -153,33 +167,3 @@ def _write(folder: Path, name: str, content: bytes) -> None:
 
 def _for_us_alone(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _encoded(counted: _Counted, buried: Collection[str] = ()) -> bytes:
-    families = [
-        (
-            name,
-            one.kind,
-            one.about,
-            one.across,
-            [(*key, value) for key, value in one.samples.items()],
-        )
-        for name, one in counted.items()
-    ]
-    return orjson.dumps({"families": families, "buried": list(buried)})
-
-
-def _decoded(content: bytes) -> tuple[_Counted, list[str]]:
-    if not content:
-        return {}, []
-    found: dict[str, Any] = orjson.loads(content)
-    counted = {
-        name: _Family(
-            kind,
-            about,
-            across,
-            {(sample, tuple(map(tuple, labels))): value for sample, labels, value in samples},
-        )
-        for name, kind, about, across, samples in found["families"]
-    }
-    return counted, found["buried"]
