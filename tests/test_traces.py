@@ -1,5 +1,6 @@
 """Whether calls are traced, and how spans are worded."""
 
+import os
 import subprocess
 import sys
 
@@ -15,6 +16,12 @@ from bridge.traces.exporting import to_collector
 from bridge.traces.words import calls, messages, plain, provider_of
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        monkeypatch.delenv(name)
 
 
 def test_nothing_of_opentelemetry_is_loaded_where_no_collector_is_named() -> None:

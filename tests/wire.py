@@ -327,8 +327,9 @@ class Served:
 
 
 async def run_cli(folder: Path, *args: str, **variables: str) -> asyncio.subprocess.Process:
-    """Start a command of `bridge` in `folder`, with no other BRIDGE_ or OPENAI_ variables."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("BRIDGE_", "OPENAI_"))}
+    """Start a command of `bridge` in `folder`, with no variables that say how, but these."""
+    foreign = ("BRIDGE_", "OPENAI_", "OTEL_", "LANGSMITH_", "LANGCHAIN_")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge.cli", *args),
         cwd=folder,

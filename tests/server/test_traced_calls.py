@@ -1,11 +1,13 @@
 """Calls as spans, at a real collector: what is within what, and what no span may tell."""
 
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -208,12 +210,13 @@ async def test_answers_begun_ahead_are_traced_whether_they_are_spoken_or_not(
     assert dropped.attributes["millis_bridge.outcome"] == "dropped"
 
 
+@pytest.mark.parametrize("is_there", [False, True], ids=["away", "silent"])
 async def test_calls_go_on_and_the_stop_is_quick_where_no_collector_answers(
-    tmp_path: Path, openai: FakeOpenAI
+    tmp_path: Path, openai: FakeOpenAI, is_there: bool
 ) -> None:
-    traces = traces_to("http://127.0.0.1:9")
-    traces.patience = 0.2
-    with capture_logs() as logs:
+    with socket.create_server(("127.0.0.1", 0)) as silent, capture_logs() as logs:
+        traces = traces_to(f"http://127.0.0.1:{silent.getsockname()[1] if is_there else 9}")
+        traces.patience = 0.2
         async with bridge_running(tmp_path, openai.base_url, traces) as bridge:
             async with dialled(bridge) as millis:
                 assert await millis.asked(1, "Hello?") == "You said: Hello?"
