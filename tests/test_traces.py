@@ -7,6 +7,7 @@ import sys
 import orjson
 import pytest
 from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 from structlog.testing import capture_logs
 
 from bridge.call.events import AskedTool
@@ -45,6 +46,29 @@ def test_without_the_extra_calls_are_not_traced_and_the_log_says_how_they_would_
         assert traces_of_process(private=False) is None
     (told,) = logs
     assert "pip install 'millis-bridge[otel]'" in told["event"]
+
+
+def test_parts_of_opentelemetry_that_others_brought_along_are_no_reason_to_say_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "bridge.traces.exporting", None)
+    assert "opentelemetry.sdk.trace" in sys.modules
+    with capture_logs() as logs:
+        assert traces_of_process(private=False) is None
+    assert logs == []
+
+
+def test_a_collectors_port_for_grpc_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    made: list[object] = []
+    monkeypatch.setattr(trace, "set_tracer_provider", made.append)
+    with capture_logs() as logs:
+        assert traces_of_process(private=False) is not None
+    assert [log["log_level"] for log in logs] == ["warning", "info"]
+    (provider,) = made
+    assert isinstance(provider, TracerProvider)
+    provider.shutdown()
 
 
 @pytest.mark.parametrize(

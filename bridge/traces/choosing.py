@@ -27,25 +27,27 @@ def traces_of_process(*, private: bool) -> "Traces | None":
     """
     if _is("OTEL_SDK_DISABLED", "true") or _is("OTEL_TRACES_EXPORTER", "none"):
         return None
-    configured = "opentelemetry.sdk.trace" in sys.modules
-    if not configured and not any(os.environ.get(name) for name in _ENDPOINTS):
+    asked = any(os.environ.get(name) for name in _ENDPOINTS)
+    if not asked and "opentelemetry.sdk.trace" not in sys.modules:
         return None
     try:
         from opentelemetry import trace  # noqa: PLC0415 - an extra
 
+        provider = trace.get_tracer_provider()
+        is_set = not isinstance(provider, trace.ProxyTracerProvider)
+        if not asked and not is_set:
+            return None
         from bridge.traces.exporting import Traces, to_collector  # noqa: PLC0415 - as above
     except ModuleNotFoundError as missing:
         _log.warning(
             "calls are not traced: pip install 'millis-bridge[otel]'", missing=missing.name
         )
         return None
-    provider = trace.get_tracer_provider()
-    if isinstance(provider, trace.ProxyTracerProvider):  # nobody has set one
-        if not any(os.environ.get(name) for name in _ENDPOINTS):
-            return None
+    if not is_set:
         _warn_of_protocol()
         provider = to_collector()
         trace.set_tracer_provider(provider)
+    _log.info("calls are traced", private=private)
     return Traces(provider, private=private)
 
 
