@@ -78,7 +78,7 @@ class ScriptedAgent:
         self.script = script
         self.briefs: list[Brief] = []
 
-    async def warm(self) -> None:
+    async def warm(self, brief: Brief) -> None:
         """It needs no connection."""
 
     async def reply(self, brief: Brief, voice: Voice) -> None:

@@ -28,8 +28,8 @@ class Span(Protocol):
     Nothing here waits or raises, and nothing is told token by token.
     """
 
-    def turn(self, call: CallData, number: int, asked: str) -> "Span":
-        """A reply begins, to this line of the caller's; Millis may not have asked for it yet."""
+    def turn(self, call: CallData, number: int, asked: Callable[[], str]) -> "Span":
+        """A reply begins; Millis may not have asked for it yet. `asked`: the caller's line."""
 
     def promoted(self) -> None:
         """Millis has asked for what was begun ahead."""
@@ -56,7 +56,7 @@ class Span(Protocol):
 class _Untraced:
     """Spans where nobody traces."""
 
-    def turn(self, call: CallData, number: int, asked: str) -> Span:
+    def turn(self, call: CallData, number: int, asked: Callable[[], str]) -> Span:
         return self
 
     def promoted(self) -> None:

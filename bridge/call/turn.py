@@ -97,8 +97,8 @@ class Turn:
         """Set once Millis wants this reply."""
         self._decided = asyncio.Event()
         """Set once it does, or never will."""
-        self._early: list[CallEvent] = []
-        """What happened before Millis asked: told once it does, else never."""
+        self._early: list[CallEvent] | None = []
+        """What happened before Millis asked: told once it does, else never. None: it is told."""
         self._announced_at: float | None = None
         """When the first text was spoken that is neither the model's own nor a filler."""
         self._model_asked: float | None = None
@@ -110,15 +110,17 @@ class Turn:
         self._silent_since: float | None = None
         self._company = Company(self._delivery, setup.patience, setup.fillers)
         account = setup.account
-        self._span = account.span.turn(account.data, entry.number, self._question)
+        self._span = account.span.turn(account.data, entry.number, lambda: self._question)
         self._message_span = self._span
         """Of the model's newest message: the tools that it asks for begin in it."""
         self._tool_spans: dict[str, Span] = {}
-        if stream_id is not None:
-            self._decide(stream_id, ahead=False)
         with self._span.current():
             self._speaking = asyncio.create_task(self._speak(reply), name=f"speak {stream_id}")
         self._ending = asyncio.create_task(self._end(), name=f"end {stream_id}")
+        if stream_id is not None:
+            self._decide()
+            # The model is asked first, and then this is told: a caller waits.
+            asyncio.get_running_loop().call_soon(self._tell_early, stream_id)
 
     @property
     def done(self) -> bool:
@@ -142,16 +144,20 @@ class Turn:
         self._began = now()
         self._delivery.release(stream_id)
         self._span.promoted()
-        self._decide(stream_id, ahead=True)
+        self._tell_early(stream_id, ahead=True)
+        self._decide()
 
-    def _decide(self, stream_id: int | str, *, ahead: bool) -> None:
+    def _decide(self) -> None:
         self._asked_for.set()
         self._decided.set()
+        self._company.begin()
+
+    def _tell_early(self, stream_id: int | str, *, ahead: bool = False) -> None:
         entry = self.entry
         began = TurnBegan(stream_id, entry.number, self._question, entry.place, ahead)
-        for event in (began, *self._early):
+        early, self._early = self._early or [], None
+        for event in (began, *early):
             self._setup.account.tell(event)
-        self._company.begin()
 
     @property
     def _question(self) -> str:
@@ -159,7 +165,7 @@ class Turn:
         return (user_lines(self.entry.transcript) or [""])[-1]
 
     def _tell(self, event: CallEvent) -> None:
-        if self._asked_for.is_set():
+        if self._early is None:
             self._setup.account.tell(event)
         else:
             self._early.append(event)

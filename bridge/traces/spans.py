@@ -1,6 +1,6 @@
 """A call's spans in the words of OpenTelemetry's conventions for generative AI."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from opentelemetry import propagate, trace
@@ -41,14 +41,14 @@ class Traced:
         self._private = private
         self._context = trace.set_span_in_context(span)
 
-    def turn(self, call: CallData, number: int, asked: str) -> Span:
+    def turn(self, call: CallData, number: int, asked: Callable[[], str]) -> Span:
         """A reply begins."""
         found: dict[str, Value | None] = {
             "gen_ai.operation.name": "invoke_agent",
             f"{_OWN}.turn.number": number,
         }
-        if self._private and asked:
-            found["gen_ai.input.messages"] = messages("user", asked)
+        if self._private and (line := asked()):
+            found["gen_ai.input.messages"] = messages("user", line)
         shared = {"gen_ai.agent.name": call.persona, "gen_ai.conversation.id": call.session_id}
         return self._within(f"invoke_agent {call.persona}", SpanKind.INTERNAL, found, shared)
 

@@ -141,7 +141,7 @@ class Scripts(ScriptedAgent):
         super().__init__()
         self.scripts: dict[int, Script] = {}
 
-    async def warm(self) -> None:
+    async def warm(self, brief: Brief) -> None:
         pass
 
     async def reply(self, brief: Brief, voice: Voice) -> None:

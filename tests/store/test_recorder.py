@@ -47,6 +47,16 @@ async def recorded(recorder: Recorder, call: str) -> CallDetail:
     return found
 
 
+async def test_a_start_knows_what_a_dead_process_has_recorded(setup: RecordSetup) -> None:
+    dead = Desk.open(setup.spool_dir)
+    dead.spool.append(turn_note("a", 1))
+    dead.spool.flush()
+    dead.die()
+
+    async with Recorder(setup) as recorder:
+        assert [turn.number for turn in (await recorded(recorder, "a")).timeline] == [1]
+
+
 async def test_a_call_is_in_the_database_a_moment_after_it_happened(setup: RecordSetup) -> None:
     call = CallData(session_id="session", agent_id="agent", caller="+4930123456")
     async with Recorder(setup) as recorder:

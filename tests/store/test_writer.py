@@ -366,6 +366,25 @@ async def test_the_notes_of_the_dead_are_saved_and_then_their_open_calls_aborted
         assert office.desk.folder.path.exists()
 
 
+async def test_a_start_can_wait_until_all_the_dead_are_taken_over(tmp_path: Path) -> None:
+    several = [died_with(tmp_path, turn_note(name, 1)) for name in "abc"]
+    async with at_work(tmp_path, MemoryTables()) as office:
+        await office.writer.open()
+        await office.writer.took_over()
+        assert not any(dead.folder.path.exists() for dead in several)
+        assert office.database.saved
+        await office.writer.took_over()  # there is nothing to wait for
+
+
+async def test_a_start_does_not_wait_for_a_database_that_is_away(tmp_path: Path) -> None:
+    dead = died_with(tmp_path, turn_note("a", 1))
+    away = MemoryTables(None, None, *[DatabaseAway()] * 50)  # opened, and seen
+    async with at_work(tmp_path, away, patience=0) as office:
+        await office.writer.open()
+        await office.writer.took_over()
+        assert dead.folder.path.exists()
+
+
 async def test_a_process_that_dies_before_it_has_marked_them_has_told_of_them(
     tmp_path: Path,
 ) -> None:
