@@ -26,6 +26,8 @@ LOOKED_AT := . ':!benchmarks/results' ':!docs/images' ':!web/package-lock.json'
 run: $(VENV)/.run $(VENV)/.console
 	@$(BIN)/bridge serve
 
+# Hundreds of processes import the bridge: what has been compiled once is kept.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.dev $(VENV)/.console
 	@$(BIN)/python -X dev -m pytest -n 4 --dist worksteal
 

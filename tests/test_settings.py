@@ -12,7 +12,7 @@ from bridge.app import Bridge
 from bridge.errors import SettingsError
 from bridge.settings import DEFAULT_MODEL, DEMO, Settings
 from bridge.settings.reading import load_settings, unknown_variables
-from tests.wire import run_cli
+from tests.cli.commands import bridge as run_bridge
 
 CANARY = "canary-5f1c"
 LONG = "canary-0123456789abcdef"
@@ -402,10 +402,8 @@ def test_variables_that_mean_nothing_are_found_with_what_they_may_have_meant(
 async def test_a_wrong_value_ends_the_program_with_code_2_and_one_line(
     folder: Path, command: str
 ) -> None:
-    process = await run_cli(folder, command, BRIDGE_PORT=CANARY, BRIDGE_TOKEN=CANARY)
-    out, err = await process.communicate()
-    assert process.returncode == 2
-    assert out == b""
-    (line,) = err.decode().splitlines()
+    ran = await run_bridge(command, cwd=folder, BRIDGE_PORT=CANARY, BRIDGE_TOKEN=CANARY)
+    assert (ran.code, ran.out) == (2, "")
+    (line,) = ran.err.splitlines()
     assert line.startswith("bridge: BRIDGE_PORT: ")
     assert CANARY not in line

@@ -21,8 +21,8 @@ import orjson
 from bridge.app import Bridge
 from bridge.settings import Settings
 
-PATIENCE = 10.0
-"""Seconds a test waits for a frame before it fails."""
+PATIENCE = 30.0
+"""Seconds a test waits for a frame before it fails: other processes may be busy."""
 
 
 class Wire:
@@ -283,16 +283,24 @@ class Lag:
         return max(self.seconds, default=0.0)
 
 
+def _queued() -> float:
+    """Seconds for which this thread waited for a core; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
+
+
 @asynccontextmanager
 async def lag_probe(every: float = 0.002) -> AsyncIterator[Lag]:
-    """Measure how late the loop wakes a sleeper, meanwhile."""
+    """Measure how late the loop wakes a sleeper, meanwhile; other processes are not to blame."""
     lag = Lag()
 
     async def probe() -> None:
         while True:
-            due = time.perf_counter() + every
+            due = time.perf_counter() + every - _queued()
             await asyncio.sleep(every)
-            lag.seconds.append(time.perf_counter() - due)
+            lag.seconds.append(time.perf_counter() - _queued() - due)
 
     probing = asyncio.create_task(probe(), name="lag probe")
     try:

@@ -222,7 +222,7 @@ async def test_calls_go_on_and_the_stop_is_quick_where_no_collector_answers(
                 assert await millis.asked(1, "Hello?") == "You said: Hello?"
             began = time.monotonic()
         took = time.monotonic() - began
-    assert took < 2.0
+    assert took < 8  # the exporter itself would be patient for ten seconds and more
     assert [log["event"] for log in logs if "spans" in log["event"]] == [
         "the last spans were not sent in time"
     ]

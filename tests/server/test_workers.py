@@ -140,7 +140,7 @@ async def test_sigterm_drains_every_worker(
         began = time.monotonic()
         assert await stays.closed() == aiohttp.WSCloseCode.GOING_AWAY
         assert (await bridge.stop(signal.SIGCONT))[0] == 0
-        assert time.monotonic() - began < 4.0
+        assert time.monotonic() - began < 15
         assert {resource["process.pid"] for resource in collector.resources} == pids
         assert len(collector.of("call")) == CALLS
 

@@ -302,7 +302,7 @@ async def test_time_is_bounded_retries_and_all(server: Service) -> None:
     began = time.monotonic()
     failed = await refusal(HttpClient(allow=LOCAL, timeout=0.2), server.url)
     assert (str(failed), failed.maybe_done) == (TOO_SLOW, False)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
 
 
 async def test_a_body_that_drips_is_given_up(server: Service) -> None:
