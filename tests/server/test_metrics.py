@@ -209,7 +209,7 @@ async def test_the_record_and_what_is_to_be_done_about_calls_are_shown(
     assert spooled.value("record_waiting") > 0
     assert spooled.value("record_spool_bytes") > 100
     looked = [spooled.value("continuation_total", result=it) for it in ("unknown", "late")]
-    assert sum(looked) == 1, "late, if the machine is busy"
+    assert sum(looked) >= 1, "late first, if the machine is busy"
     assert tried.value("record_written_total") > 0
     assert tried.value("record_state", state="ok") == 1
     assert tried.value("record_state", state="off") == 0
