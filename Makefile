@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check console bench bench-peers soak clean
+.PHONY: help run test check audit console bench bench-peers soak clean
 
 help:
 	@echo "make run    start the bridge on http://127.0.0.1:8080"
 	@echo "make test   run every test"
 	@echo "make check  format check, lint, types, holes and secrets, import directions"
+	@echo "make audit  ask the network for known holes in the packages of the image and the console"
 	@echo "make console  build the console's pages; run and test do it, too, where it can be done"
 	@echo "make bench  measure the waiting that the bridge adds, beside others, and what the record costs"
 	@echo "make bench-peers  install pipecat and livekit-agents beside the bridge, to compare with"
@@ -40,6 +41,15 @@ check: $(VENV)/.dev
 		$(BIN)/detect-secrets-hook --baseline .secrets.baseline
 	@$(BIN)/python -m pytest -q tests/test_layout.py
 	@$(BIN)/python web/build.py check
+
+# In an environment of its own: what looks for holes is to add none.
+audit: .venv-audit/.done
+	@PATH="$(CURDIR)/.venv-audit/bin:$$PATH" $(BIN)/python deploy/audit.py
+
+.venv-audit/.done: | $(BIN)/python
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.9,<3'
+	@touch $@
 
 console: $(BIN)/python
 	@$(BIN)/python web/build.py

@@ -98,6 +98,7 @@ def test_a_module_imports_only_what_its_room_may_know(file: Path) -> None:
             "metering",
             "personas",
             "scenarios",
+            "serving",
             "settingsview",
             "stage",
             "testing",

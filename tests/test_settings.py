@@ -20,6 +20,8 @@ LONG = "canary-0123456789abcdef"
 DEFAULTS: dict[str, Any] = {
     "host": "127.0.0.1",
     "port": 8080,
+    "admin_port": None,
+    "admin_host": "127.0.0.1",
     "token": (),
     "max_calls": 1000,
     "workers": 1,
@@ -381,6 +383,17 @@ def test_no_address_that_others_reach_with_a_token_that_can_be_guessed(name: str
     assert "fewer than 16 characters" in said
     assert LONG[:15] not in said
     assert load_settings().host == "127.0.0.1"
+
+
+def test_the_operators_port_opens_to_others_with_a_long_token_only() -> None:  # G25
+    everywhere = {"admin_host": "0.0.0.0", "admin_port": 9090}  # noqa: S104
+    assert load_settings(admin_host="0.0.0.0").admin_port is None  # noqa: S104 - it has no port
+    assert "none of them could read" in problem(**everywhere)
+    assert "fewer than 16 characters, and BRIDGE_ADMIN_HOST" in problem(
+        **everywhere, api_token=LONG[:15]
+    )
+    for door in ("api_token", "console_token"):
+        assert load_settings(**everywhere, **{door: LONG}).admin_port == 9090
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])

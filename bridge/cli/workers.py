@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,16 +62,21 @@ def supervise(settings: Settings, started: Callable[[], None]) -> None:
         SettingsError: the port cannot be had, or a setting is wrong.
         SystemExit: always; 2 if the workers cannot start.
     """
-    with _reserved(settings.host, settings.port) as address, _shared_folder() as folder:
+    with ExitStack() as stack:
+        addresses = [stack.enter_context(_reserved(settings.host, settings.port, "BRIDGE_PORT"))]
+        if (port := settings.admin_port) is not None:
+            apart = _reserved(settings.admin_host, port, "BRIDGE_ADMIN_PORT")
+            addresses.append(stack.enter_context(apart))
+        folder = stack.enter_context(_shared_folder())
         # What one of them needs is loaded before they part: they share its memory, and one that is
         # replaced is back sooner.
         Bridge(settings)
         gc.freeze()
-        _Supervisor(_Workers(settings, address, folder, started)).run()
+        _Supervisor(_Workers(settings, addresses, folder, started)).run()
 
 
 @contextmanager
-def _reserved(host: str, port: int) -> Iterator[str]:
+def _reserved(host: str, port: int, setting: str) -> Iterator[str]:
     """Have the port for our own processes; the address as gunicorn writes it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -84,7 +89,7 @@ def _reserved(host: str, port: int) -> Iterator[str]:
         share.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         share.bind((address, port))
     except OSError as error:
-        raise port_taken(host, port, error) from None
+        raise port_taken(host, port, error, setting) from None
     with share:
         yield f"[{address}]:{port}" if family == socket.AF_INET6 else f"{address}:{port}"
 
@@ -106,10 +111,10 @@ class _Workers(BaseApplication):
     """What gunicorn wants to know."""
 
     def __init__(
-        self, settings: Settings, address: str, folder: Path, started: Callable[[], None]
+        self, settings: Settings, addresses: list[str], folder: Path, started: Callable[[], None]
     ) -> None:
         self.settings = settings
-        self.address = address
+        self.addresses = addresses
         self.folder = folder
         self.started = started
         self._whys = os.pipe()
@@ -122,7 +127,7 @@ class _Workers(BaseApplication):
         choices = {
             "workers": settings.workers,
             "worker_class": _BridgeWorker,
-            "bind": self.address,
+            "bind": self.addresses,
             "reuse_port": True,
             "timeout": _HUNG,
             "graceful_timeout": int(max(settings.pre_drain, settings.drain_timeout)) + _SPARE,
@@ -246,7 +251,7 @@ class _BridgeWorker(Worker):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
         settings = workers.settings
         traces = traces_of_process(private=settings.log_private)
-        bridge = Bridge(settings, listening=self.sockets[0], traces=traces)
+        bridge = Bridge(settings, listening=self.sockets, traces=traces)
         bridge.meters.share(Siblings(workers.folder, str(self.age)))
         living = asyncio.create_task(self._show_life(told, bridge), name="alive")
 

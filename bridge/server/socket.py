@@ -17,6 +17,7 @@ from bridge.errors import CallClosed, ProtocolError
 from bridge.protocol import MAX_FRAME_BYTES, Inbound, decode
 from bridge.server.access import Keys, foreign_origin
 from bridge.server.guesses import Guesses
+from bridge.server.hall import waiting_one
 from bridge.server.loopback import is_rebound
 from bridge.server.outbox import Outbox
 
@@ -39,7 +40,8 @@ class Switchboard:
     guesses: Guesses = field(default_factory=Guesses)
     live: set[Outbox] = field(default_factory=set)
     refused: Counter[str] = field(default_factory=Counter)
-    """Sockets that were not let in, by reason: `token`, `origin`, `draining`, `full`."""
+    """Sockets that were not let in, by reason: `token`, `origin`, `draining`, `full`, or cut off
+    because they asked for nothing: `silent`, `crowded`."""
     calls_live: dict[Outbox, Call] = field(default_factory=dict)
     """Those of them that are a call already."""
     ready: bool = True
@@ -54,6 +56,10 @@ class Switchboard:
     def dropped(self) -> Counter[str]:
         """Frames and requests that could not be used, by reason."""
         return self.calls.dropped
+
+    def cut_off(self, why: str) -> None:
+        """Count a connection that asked for nothing."""
+        self.refused[why] += 1
 
     def let_go(self, outbox: Outbox) -> None:
         """Nothing of this call goes on any more, its tools neither."""
@@ -77,7 +83,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
     persona = board.keys.admit(request)
     if persona is None:
         board.refused["token"] += 1
-        return board.guesses.answer(request)
+        return board.guesses.answer(request, "call")
     refusal = _refusal(request, board)
     if refusal is not None:
         return refusal
@@ -91,6 +97,8 @@ async def answer(request: web.Request) -> web.StreamResponse:
     board.live.add(outbox)
     try:
         await socket.prepare(request)
+        if (connection := waiting_one(request)) is not None:
+            connection.let_through()
         began = now()
         call = Call(outbox, board.personas[persona] if persona else board.calls)
         board.calls_live[outbox] = call

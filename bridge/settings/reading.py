@@ -42,12 +42,7 @@ def load_settings(**overrides: Any) -> Settings:
             f"BRIDGE_HOST is {settings.host or 'empty'}, which others can reach, and no token is "
             "set: set BRIDGE_TOKEN to a long secret (openssl rand -hex 32), or listen on 127.0.0.1"
         )
-    short = short_tokens(settings)
-    if settings.host not in LOOPBACK and short:
-        raise SettingsError(
-            f"{short[0]} has fewer than {SHORTEST} characters, and BRIDGE_HOST is one that others "
-            "can reach: they would guess it; take a long secret (openssl rand -hex 32)"
-        )
+    _check_doors(settings)
     if (settings.webhook_url is None) != (settings.webhook_secret is None):
         missing = "SECRET" if settings.webhook_secret is None else "URL"
         raise SettingsError(
@@ -60,6 +55,31 @@ def load_settings(**overrides: Any) -> Settings:
             "record; set BRIDGE_RECORD to metadata, text or full"
         )
     return settings
+
+
+def _check_doors(settings: Settings) -> None:
+    """Nobody else is to guess a token; the two ports are to be two."""
+    hosts = {"BRIDGE_HOST": settings.host}
+    if settings.admin_port is not None:
+        hosts["BRIDGE_ADMIN_HOST"] = settings.admin_host
+    reached = next((name for name, host in hosts.items() if host not in LOOPBACK), None)
+    short = short_tokens(settings)
+    if reached is not None and short:
+        raise SettingsError(
+            f"{short[0]} has fewer than {SHORTEST} characters, and {reached} is one that others "
+            "can reach: they would guess it; take a long secret (openssl rand -hex 32)"
+        )
+    if reached == "BRIDGE_ADMIN_HOST" and not (settings.api_token or settings.console_token):
+        raise SettingsError(
+            f"BRIDGE_ADMIN_HOST is {settings.admin_host or 'empty'}, which others can reach, and "
+            "none of them could read anything: set BRIDGE_API_TOKEN or BRIDGE_CONSOLE_TOKEN to a "
+            "long secret (openssl rand -hex 32), or listen on 127.0.0.1"
+        )
+    if settings.admin_port and settings.admin_port == settings.port:
+        raise SettingsError(
+            f"BRIDGE_ADMIN_PORT is {settings.port}, as BRIDGE_PORT is: give it another, or leave "
+            "it out to have everything on one port"
+        )
 
 
 def short_tokens(settings: Settings) -> list[str]:
