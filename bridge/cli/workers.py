@@ -266,7 +266,8 @@ class _BridgeWorker(Worker):
         finally:
             living.cancel()
             await asyncio.wait({living})
-            bridge.meters.keep()
+            if self._served:
+                bridge.meters.keep()
             if self._is_orphan:
                 shutil.rmtree(workers.folder, ignore_errors=True)
 
@@ -278,7 +279,8 @@ class _BridgeWorker(Worker):
         """Tell the arbiter that the event loop runs; without an arbiter, end as if told to."""
         while True:
             self.notify()
-            bridge.meters.keep()
+            if self._served:  # before, there is nothing to be read of its parts
+                bridge.meters.keep()
             if self._is_orphan:
                 told.stop.set()
             await asyncio.sleep(_ALIVE)
