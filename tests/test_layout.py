@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "agent": {"errors", "protocol", "call"},
     "plugins": {"errors", "protocol", "speech", "call", "toolkit"},
     "metrics": {"call", "speech"},
+    "traces": {"errors", "call"},
     "store": {"errors", "protocol", "call"},
     "server": {"errors", "protocol", "call", "store"},
     "local": {"errors", "protocol", "call", "store"},
@@ -51,6 +52,7 @@ ONLY_IN = {
     "anyio": {"plugins.mcp"},
     "yaml": {"scenarios"},
     "prometheus_client": {"metrics", "metering"},
+    "opentelemetry": {"traces"},
 }
 
 

@@ -14,6 +14,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from bridge.agent.lean_errors import UnreadableStreamError, chat_request, status_error
+from bridge.call.spans import onward
 
 KEEP_ALIVE = 120.0
 """Seconds an idle connection is kept; callers think longer than the SDK's 5."""
@@ -61,11 +62,15 @@ class Upstream:
         Raises:
             openai.APIError: no connection, a refusal, or something that is no stream.
         """
+        headers = self._headers
+        if traced := onward.get():
+            headers = CIMultiDict(headers)
+            headers.update(traced)
         try:
             response = await self._session().post(
                 self._url,
                 data=io.BytesIO(body) if len(body) > _LARGE_BODY else body,  # else aiohttp warns
-                headers=self._headers,
+                headers=headers,
                 proxy=self._proxy,
             )
         except _FAILURES as error:
