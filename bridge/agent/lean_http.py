@@ -13,6 +13,7 @@ from langchain_openai.chat_models.base import global_ssl_context  # certifi's, l
 from multidict import CIMultiDict
 from yarl import URL
 
+from bridge.agent.lean_eager import EagerRequest
 from bridge.agent.lean_errors import UnreadableStreamError, chat_request, status_error
 from bridge.call.spans import onward
 
@@ -48,6 +49,8 @@ class Upstream:
         self._headers = CIMultiDict(self.request.headers.multi_items())
         for name in _REPLACED:
             self._headers.popall(name, None)
+        for name in [name for name in self._headers if name.lower().startswith("x-stainless-")]:
+            del self._headers[name]  # what the SDK tells of itself
         self._headers["Accept-Encoding"] = "identity"  # a compressor holds tokens back
         self._connect_timeout = connect_timeout
         self._timeout = aiohttp.ClientTimeout(
@@ -111,6 +114,7 @@ class Upstream:
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),  # calls share nothing
                 timeout=self._timeout,
+                request_class=EagerRequest,
             )
         return session
 
