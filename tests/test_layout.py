@@ -29,7 +29,7 @@ MAY_IMPORT = {
 """What each room knows. `app` puts all of them together, and `cli` sits on top of it."""
 
 ONLY_IN = {
-    "aiohttp": {"server", "local", "toolkit", "agent.lean_http"},
+    "aiohttp": {"server", "local", "toolkit", "agent.lean_http", "agent.lean_eager"},
     "langchain": {"agent", "plugins"},
     "langchain_core": {"agent", "plugins", "cli.tools"},
     "langchain_openai": {"agent"},

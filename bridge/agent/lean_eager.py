@@ -29,7 +29,8 @@ class Begun(Coroutine[Any, Any, Any]):
         self._begun.close()
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        raise NotImplementedError
+        """Be run by a task, and not awaited."""
+        raise NotImplementedError("it is for a task to run")
 
 
 async def _nothing() -> None:

@@ -34,6 +34,8 @@ _log = structlog.get_logger(__name__)
 class Upstream:
     """One model's server, spoken to with the address and the headers of the SDK's client.
 
+    What the SDK tells of itself and its machine (`X-Stainless-…`) is left out.
+
     Proxies come from the environment as it is at construction. aiohttp's own `trust_env` would ask
     the default thread pool twice per request, where any hung tool could be in front of us, and it
     refuses to send our Authorization header when `~/.netrc` knows the host.
