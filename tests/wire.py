@@ -163,7 +163,7 @@ async def watched(bridge: Bridge, session: str = "s") -> AsyncIterator[Watch]:
 
 @asynccontextmanager
 async def bridge_running(
-    folder: Path, base_url: str = "http://127.0.0.1:9/v1", **settings: Any
+    folder: Path, base_url: str = "http://127.0.0.1:9/v1", key: Any = "sk-test", **settings: Any
 ) -> AsyncIterator[Bridge]:
     """Run a bridge in this process, with its own tools/ and prompts/ below `folder`.
 
@@ -171,7 +171,7 @@ async def bridge_running(
     """
     for name in ("tools", "prompts"):
         (folder / name).mkdir(exist_ok=True)
-    variables: Mapping[str, str] = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "sk-test"}
+    variables: Mapping[str, str] = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": key}
     with mock.patch.dict(os.environ, variables):
         bridge = Bridge(
             Settings(
