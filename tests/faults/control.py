@@ -30,16 +30,15 @@ class ControlCall:
         self._answers, self._held = [], 0.0
         over = asyncio.Event()
         pulse = asyncio.create_task(self._pulse(), name="pulse")
+        talk = asyncio.create_task(self._talk(over), name="control call")
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._talk(over), name="control call")
-                try:
-                    yield
-                finally:
-                    over.set()
+            yield
         finally:
+            over.set()
+            await asyncio.wait({talk})
             pulse.cancel()
             await asyncio.wait({pulse})
+        talk.result()
 
     @property
     def met(self) -> Control:

@@ -75,6 +75,8 @@ class History:
     log: Sequence[str] = ()
     canaries: Sequence[str] = ()
     """What neither caller nor log may tell."""
+    unheard: Sequence[str] = ()
+    """What the caller may not hear, beside: names of tools, addresses."""
     numbers: Sequence[str] = ()
     """Phone numbers of the case."""
     own_lines: Sequence[str] = ()

@@ -9,9 +9,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
+from tests.wire import came_true
+
 _DESCRIPTORS: Final = Path("/proc/self/fd")
-_POOLED: Final = re.compile(r"asyncio_|ThreadPool|AnyIO worker")
-"""Threads of pools that are bounded, and stay."""
+_POOLED: Final = re.compile(r"asyncio_|ThreadPool|AnyIO worker|.*_connection_worker_thread")
+"""Threads of pools that are bounded, and stay: asyncio's, and one a connection to SQLite."""
 
 
 def holdings(upstream: int, database: str) -> Counter[str]:
@@ -32,9 +34,7 @@ def holdings(upstream: int, database: str) -> Counter[str]:
 async def left_after(before: Counter[str], upstream: int, database: str) -> list[str]:
     """Wait until there is no more than before; what is still there after five seconds."""
     try:
-        async with asyncio.timeout(5):
-            while holdings(upstream, database) - before:
-                await asyncio.sleep(0.01)
+        await came_true(lambda: not holdings(upstream, database) - before, timeout=5)
     except TimeoutError:
         more = holdings(upstream, database) - before
         return [f"{count} more: {what}" for what, count in more.items()]

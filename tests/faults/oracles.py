@@ -50,21 +50,30 @@ def fence(history: History) -> Iterator[str]:
 
 
 def what_the_model_said(history: History) -> Iterator[str]:
-    for reading in _readings(history):
+    for tape in history.tapes:
+        reading, since = read(tape), tape.events[0].at if tape.events else 0.0
         for stream in reading.streams:
-            asked = _upstream_of(stream, history)
+            until = max((tape.events[place].at for place, _ in stream.frames), default=since)
+            asked = _upstream_of(stream, history, since, until)
+            since = stream.at
             texts = [one.said for one in asked]
             whole = reading.is_due(stream) and bool(asked) and asked[-1].done
             if not is_told_by(stream.said, texts, history.own_lines, whole=whole):
                 yield f"stream {stream.stream_id!r}: {stream.said!r} is not of {texts!r}"
 
 
-def _upstream_of(stream: Stream, history: History) -> list[Upstream]:
-    """The requests that were made for a stream: those with its question."""
+def _upstream_of(stream: Stream, history: History, since: float, until: float) -> list[Upstream]:
+    """The requests that were made for a stream: those with its question, perhaps after a note of
+    ours, and of its time. A draft began before it. Calls at once need questions of their own.
+    """
     if stream.question is None:
         return []
     question = letters(stream.question)
-    return [one for one in history.upstream if letters(one.question) == question]
+    return [
+        one
+        for one in history.upstream
+        if letters(one.question).endswith(question) and since <= one.started_at <= until
+    ]
 
 
 def echoed_ids(history: History) -> Iterator[str]:
@@ -84,7 +93,7 @@ def no_internals(history: History) -> Iterator[str]:
     for reading in _readings(history):
         for stream in reading.streams:
             said = stream.said
-            found = [canary for canary in history.canaries if canary in said]
+            found = [word for word in (*history.canaries, *history.unheard) if word in said]
             # A caller who says such a thing may hear it again.
             theirs = stream.question or ""
             found += [m for m in _INTERNAL.findall(said) if m not in theirs]

@@ -26,6 +26,8 @@ class Case:
     """Oracles that do not apply, and why not."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings that need a bridge of their own."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Tools and prompts that do, by their paths."""
 
     @property
     def section(self) -> str:
@@ -45,12 +47,13 @@ def case(
     title: str,
     *,
     without: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> Callable[[Play], Play]:
-    """Register a case. With `settings` it gets a bridge of its own; without, it shares one."""
+    """Register a case. With files or settings it gets a bridge of its own; else it shares one."""
 
     def register(play: Play) -> Play:
-        _CASES.append(Case(id, title, play, without or {}, settings))
+        _CASES.append(Case(id, title, play, without or {}, settings, files or {}))
         return play
 
     return register

@@ -88,9 +88,9 @@ async def house(
     with as_served([TOKEN, KEY]) as log, mock.patch.dict(os.environ, variables):
         running = bridge_running(folder, openai.base_url, KEY, **{**usual, **settings})
         async with running as bridge, dialled(bridge, f"/millis/{TOKEN}") as wire:
-            await wire.start(0, AGENT, agent_id=AGENT)
-            await wire.answer(0)
-            control = ControlCall(wire)
+            control = ControlCall(Caller(wire, Tape()))
+            await control.wire.start(0, AGENT, agent_id=AGENT)
+            await control.wire.answer(0)
             async with control.talking():
                 pass
             yield House(bridge, openai, folder, control, log)
@@ -151,6 +151,16 @@ class Scene:
         """What was dropped since the case began."""
         return self.bridge.board.dropped - self._dropped
 
+    async def ended(self, session: str, count: int = 1) -> list[CallDetail]:
+        """Wait until so many connections of a session are over, and on record."""
+        assert self.bridge.recorder is not None
+        archive, found = self.bridge.recorder.archive, list[CallDetail]()
+        async with asyncio.timeout(PATIENCE):
+            while sum(call.ended_at is not None for call in found) < count:
+                await self.bridge.recorder.written()
+                found = await archive.call(session, frames=True)
+        return found
+
     def _new_tape(self) -> Tape:
         self.tapes.append(Tape())
         return self.tapes[-1]
@@ -181,6 +191,8 @@ class Scene:
             kept=[_kept(call) for call in kept],
             log=house.log.getvalue().splitlines(),
             canaries=self.canaries,
+            unheard=[tool.name for tool in self.bridge.toolbox.current.tools]
+            + [f"127.0.0.1:{house.upstream}"],
             numbers=self.numbers,
             own_lines=[*self.own_lines, *_built_in()],
             patience=self.bridge.settings.turn_timeout,

@@ -49,8 +49,8 @@ class Stream:
         lines = self.transcript if isinstance(self.transcript, list) else []
         for line in reversed(lines):
             if isinstance(line, dict) and line.get("role") == "user":
-                said = line.get("content")
-                if isinstance(said, str):
+                said = _text(line.get("content"))
+                if said.strip():
                     return said
         return None
 
@@ -75,7 +75,7 @@ class _Reader:
 
     def __init__(self, tape: Tape) -> None:
         self.reading = Reading()
-        self._session: object = None
+        self._session: str | None = None
         self._newest: int | None = None
         self._current: Stream | None = None
         for place, event in enumerate(tape.events):
@@ -105,7 +105,7 @@ class _Reader:
                 pass
 
     def _started(self, place: int, at: float, data: dict[str, Any]) -> None:
-        session = data.get("session_id", "")
+        session = _session(data.get("session_id"))
         if self._session is not None:
             if session == self._session:
                 return
@@ -160,6 +160,16 @@ class _Reader:
             self.reading.strays.append((place, data))
 
 
+def _text(content: object) -> str:
+    blocks = content if isinstance(content, list) else []
+    texts = [block.get("text") for block in blocks if isinstance(block, dict)]
+    return content if isinstance(content, str) else " ".join(filter(None, texts))
+
+
+def _session(told: object) -> str:
+    return str(told)[:256] if isinstance(told, str | int) else ""
+
+
 def read(tape: Tape) -> Reading:
     """Find the streams of a tape."""
     return _Reader(tape).reading
@@ -169,7 +179,7 @@ def _message(sent: object) -> Iterator[dict[str, Any]]:
     if not isinstance(sent, str) or sent.count("{") + sent.count("[") > 10_000:
         return
     try:
-        message = json.loads(sent)
+        message = json.loads(sent.replace("\0", ""))
     except (ValueError, RecursionError):
         return
     if isinstance(message, dict):

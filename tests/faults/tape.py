@@ -13,7 +13,6 @@ from bridge.app import Bridge
 from tests.wire import Raw, Wire, dialled, dialled_raw
 
 _FENCED: Final = (b'"interrupt"', b'"stream_request"', b'"start_call"')
-_MARK: Final = b"fence "
 
 Way = Literal["sent", "got", "fence", "passed", "closed"]
 
@@ -27,7 +26,7 @@ class Event:
     """`sent` by us and `got` by us; a `fence` is a ping of ours, `passed` once it is answered: what
     we sent before it has been read by then, and what was said before that has come."""
     what: Any
-    """Text or bytes that were sent, a message that came, the fence's number, who closed."""
+    """Text or bytes that were sent, a message that came, the fence's mark, who closed."""
 
 
 @dataclass
@@ -50,7 +49,7 @@ class _Taped:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, tape: Tape) -> None:
         self._socket = socket
         self._tape = tape
-        self._fences = 0
+        self._fences: set[bytes] = set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
@@ -66,35 +65,49 @@ class _Taped:
         await self._socket.send_bytes(payload)
 
     async def fence(self) -> None:
-        self._fences += 1
-        self._tape.note("fence", self._fences)
-        await self._socket.ping(_MARK + str(self._fences).encode())
+        mark = b"fence %d" % len(self._fences)
+        self._fences.add(mark)
+        self._tape.note("fence", mark)
+        await self._socket.ping(mark)
 
     async def receive(self) -> aiohttp.WSMessage:
+        """Wait for what a call is about: our fences and the bridge's pings are not."""
         while True:
-            frame = await self._socket.receive()
-            match frame.type:
-                case aiohttp.WSMsgType.TEXT:
-                    self._tape.note("got", orjson.loads(frame.data))
-                case aiohttp.WSMsgType.PING:
-                    await self._socket.pong(frame.data)
-                    continue
-                case aiohttp.WSMsgType.PONG if frame.data.startswith(_MARK):
-                    self._tape.note("passed", int(frame.data.removeprefix(_MARK)))
-                    continue
-                case aiohttp.WSMsgType.PONG:
-                    pass
-                case _:
-                    self._tape.note("closed", self._socket.close_code)
+            frame = await self.any_frame()
+            if frame.type is aiohttp.WSMsgType.PING or frame.data in self._fences:
+                continue
             return frame
+
+    async def any_frame(self) -> aiohttp.WSMessage:
+        """Wait for a frame, write it down, and answer a ping."""
+        frame = await self._socket.receive()
+        match frame.type:
+            case aiohttp.WSMsgType.TEXT:
+                self._tape.note("got", orjson.loads(frame.data))
+            case aiohttp.WSMsgType.PING:
+                await self._socket.pong(frame.data)
+            case aiohttp.WSMsgType.PONG if frame.data in self._fences:
+                self._tape.note("passed", bytes(frame.data))
+            case aiohttp.WSMsgType.PONG:
+                pass
+            case _:
+                self._tape.note("closed", self._socket.close_code)
+        return frame
 
 
 class Caller(Wire):
     """Millis's end of one call, on tape."""
 
     def __init__(self, wire: Wire, tape: Tape) -> None:
-        super().__init__(_Taped(wire.socket, tape))  # type: ignore[arg-type]  # it stands in for one
+        self._taped = _Taped(wire.socket, tape)
+        super().__init__(self._taped)  # type: ignore[arg-type]  # it stands in for one
         self.tape = tape
+
+    async def pinged(self, times: int) -> None:
+        """Say nothing until the bridge has asked so often whether we are there, and answer it."""
+        while times:
+            frame = await self._taped.any_frame()
+            times -= frame.type is aiohttp.WSMsgType.PING
 
     async def hang_up(self) -> None:
         """Close the socket, as Millis does at the end of a call."""

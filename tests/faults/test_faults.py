@@ -40,9 +40,12 @@ async def test_fault(
     record_property: Callable[[str, object], None],
 ) -> None:
     record_property("fault", [fault.id, len(ORACLES) - len(fault.without)])
-    if not fault.settings:
+    if not (fault.settings or fault.files):
         wrong = await _played(fault, shared)
     else:
+        for path, text in fault.files.items():
+            (tmp_path / path).parent.mkdir(exist_ok=True)
+            (tmp_path / path).write_text(text)
         async with house(tmp_path, shared.openai, fake_anthropic, **fault.settings) as own:
             wrong = await _played(fault, own)
     assert not wrong, "\n".join(wrong)

@@ -52,6 +52,7 @@ def whole(*events: tuple[Way, Any], outcome: str = "complete", **keys: Any) -> H
         kept=[Kept("s", frames, [KeptTurn("1", said, outcome)])],
         log=['{"event": "turn ended", "session": "s"}'],
         canaries=["canary"],
+        unheard=["look_up"],
         numbers=["+1555"],
         own_lines=["I'm sorry."],
         patience=5,
@@ -71,7 +72,7 @@ def test_nothing_is_found_where_nothing_is_wrong(history: History) -> None:
 
 
 def test_a_wire_of_numbers_as_texts_and_of_drafts_is_in_order() -> None:
-    drafts = [Upstream("hello", "You sa", 0.0, done=False), Upstream("hello", SAID, 0.1)]
+    drafts = [Upstream("hello", "You sa", 0.0, done=False), Upstream("hello", SAID, 0.0)]
     asked_, told = ("sent", sent("stream_request", "1")), ("got", words("1", SAID))
     history = whole(asked_, told, ("got", words("1", end=True)), upstream=drafts)  # type: ignore[arg-type]
     assert asked(history, {}) == []
@@ -112,10 +113,15 @@ WRONG: dict[str, tuple[str, Callable[[], History]]] = {
     "the last word is lost": ("O3", lambda: _said("You said")),
     "a word is told twice": ("O3", lambda: _said("You said: hello hello")),
     "words are in another order": ("O3", lambda: _said("hello You said:")),
+    "words of another time": (
+        "O3",
+        lambda: replace(GOOD, upstream=[Upstream("hello", SAID, 9.0)]),
+    ),
     "another call's words": ("O3", lambda: _said("You said: goodbye")),
     "a text for a number": ("O4", lambda: whole(ASKED, ("got", words("1", SAID, end=True)))),
     "a boolean for a number": ("O4", lambda: whole(ASKED, ("got", words(True, SAID, end=True)))),
     "a secret is told": ("O5", lambda: _said("the canary")),
+    "a tool's name is told": ("O5", lambda: _said("I use look_up now")),
     "an exception is told": ("O5", lambda: _said("ValueError at 7")),
     "an address is told": ("O5", lambda: _said("see http://10.0.0.1/")),
     "JSON is told": ("O5", lambda: _said('{"room": 7}')),
