@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from unittest import mock
 
 import aiohttp
@@ -23,6 +23,14 @@ from bridge.settings import Settings
 
 PATIENCE = 10.0
 """Seconds a test waits for a frame before it fails."""
+
+
+class Listening(Protocol):
+    """What listens on a port of this machine: a bridge, in whatever process, or a proxy."""
+
+    @property
+    def port(self) -> int:
+        """Which one."""
 
 
 class Wire:
@@ -116,9 +124,7 @@ class Wire:
 
 
 @asynccontextmanager
-async def dialled(
-    bridge: "Bridge | Served", path: str = "/millis", **kwargs: Any
-) -> AsyncIterator[Wire]:
+async def dialled(bridge: "Listening", path: str = "/millis", **kwargs: Any) -> AsyncIterator[Wire]:
     """Dial a bridge, and hang up at the end."""
     url = f"http://127.0.0.1:{bridge.port}{path}"
     async with (
@@ -238,7 +244,7 @@ class Raw:
 
 @asynccontextmanager
 async def dialled_raw(
-    bridge: Bridge, *headers: str, path: str = "/millis", window: int | None = None
+    bridge: "Listening", *headers: str, path: str = "/millis", window: int | None = None
 ) -> AsyncIterator[Raw]:
     """Dial by hand. `window`: bytes the kernel takes in for a client that does not read."""
     with socket.socket() as wire:

@@ -1,99 +1,25 @@
 """Where a case is played: a bridge, its model's server, the control call, the callers' tapes."""
 
 import asyncio
-import os
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from io import StringIO
-from pathlib import Path
-from typing import Any, Final
-from unittest import mock
+from typing import Any
 
-from pydantic import SecretStr
+import orjson
 
 from bridge.app import Bridge
 from bridge.plugins.prompts import BUILT_IN
-from bridge.store.shapes import CallDetail, Filters
-from tests.fake_anthropic.client import FakeAnthropic
+from bridge.store.shapes import CallDetail
 from tests.fake_openai.client import FakeOpenAI
-from tests.faults.control import AGENT, ControlCall
 from tests.faults.history import History, Kept, KeptTurn, Upstream
+from tests.faults.house import CANARY, KEY, NUMBER, PATH, TOKEN, TURN, House
 from tests.faults.leavings import holdings, left_after
-from tests.faults.logged import as_served
 from tests.faults.streams import read
 from tests.faults.tape import Caller, RawCaller, Tape, calling, calling_raw
-from tests.wire import PATIENCE, bridge_running, came_true, dialled
-
-TOKEN: Final = "canary-token-5f1c9d"
-KEY: Final = "sk-canary-key-8b21f0"
-CANARY: Final = "canary-in-an-exception-4d7e"
-"""For a case to plant where the caller and the log must not tell of it."""
-NUMBER: Final = "+15550104477"
-TURN: Final = 20.0
-"""Seconds that a reply may take, in the bridge that the cases share."""
-
-
-@dataclass
-class House:
-    """One bridge, with what belongs to it."""
-
-    bridge: Bridge
-    openai: FakeOpenAI
-    folder: Path
-    control: ControlCall
-    log: StringIO
-
-    @property
-    def upstream(self) -> int:
-        """The port of the model's server."""
-        return int(self.openai.base_url.rpartition(":")[2].partition("/")[0])
-
-    @property
-    def database(self) -> str:
-        return str(self.folder / "calls.db")
-
-    async def recorded(self) -> set[str]:
-        """The ids of all calls on record, once everything is written."""
-        assert self.bridge.recorder is not None
-        async with asyncio.timeout(PATIENCE):
-            await self.bridge.recorder.written()
-        page = await self.bridge.recorder.archive.calls(Filters(), limit=500)
-        return {call.id for call in page.calls}
-
-    async def recorded_since(self, known: set[str]) -> list[CallDetail]:
-        """What is on record of other calls than these."""
-        assert self.bridge.recorder is not None
-        archive = self.bridge.recorder.archive
-        new = sorted(await self.recorded() - known)
-        return [call for one in new for call in await archive.call(one, frames=True)]
-
-
-@asynccontextmanager
-async def house(
-    folder: Path, openai: FakeOpenAI, other: FakeAnthropic, **settings: Any
-) -> AsyncIterator[House]:
-    """Run a bridge that keeps everything, and whose control call holds the line."""
-    variables = {"ANTHROPIC_BASE_URL": other.base_url, "ANTHROPIC_API_KEY": "sk-other"}
-    usual: dict[str, Any] = {
-        "token": (SecretStr(TOKEN),),
-        "record": "full",
-        "database_url": f"sqlite+aiosqlite:///{folder / 'calls.db'}",
-        "spool_dir": folder / "spool",
-        "turn_timeout": TURN,
-        "personas": {AGENT: {"agents": [AGENT], "model": "anthropic:ctl"}},
-    }
-    with as_served([TOKEN, KEY]) as log, mock.patch.dict(os.environ, variables):
-        running = bridge_running(folder, openai.base_url, KEY, **{**usual, **settings})
-        async with running as bridge, dialled(bridge, f"/millis/{TOKEN}") as wire:
-            control = ControlCall(Caller(wire, Tape()))
-            await control.wire.start(0, AGENT, agent_id=AGENT)
-            await control.wire.answer(0)
-            async with control.talking():
-                pass
-            yield House(bridge, openai, folder, control, log)
+from tests.wire import PATIENCE, Listening, came_true
 
 
 @dataclass
@@ -121,26 +47,34 @@ class Scene:
         """Queue answers of the model's."""
         await self.openai.script(*scripts, match=match)
 
-    async def dial(self, **kwargs: Any) -> Caller:
-        """Dial, and say nothing yet."""
+    async def dial(self, at: Listening | None = None, path: str = PATH, **kwargs: Any) -> Caller:
+        """Dial, and say nothing yet. `at`: another bridge, or what stands before this one."""
         tape = self._new_tape()
-        caller = calling(self.bridge, tape, f"/millis/{TOKEN}", **kwargs)
+        caller = calling(at or self.bridge, tape, path, **kwargs)
         self._callers.append(await self._stack.enter_async_context(caller))
         return self._callers[-1]
 
-    async def call(self, session: str | None = None, **start: Any) -> Caller:
+    async def call(
+        self, session: str | None = None, at: Listening | None = None, **start: Any
+    ) -> Caller:
         """Dial, begin a call, and wait for the greeting, which is stream 0."""
-        caller = await self.dial()
+        caller = await self.dial(at)
         numbers = {"from": NUMBER, "to": "+15550100000"}
         await caller.start(0, session or uuid.uuid4().hex, **{"voip": numbers, **start})
         await caller.answer(0)
         return caller
 
-    async def dial_raw(self, *headers: str, **kwargs: Any) -> RawCaller:
+    async def dial_raw(
+        self, *headers: str, at: Listening | None = None, path: str = PATH, **kwargs: Any
+    ) -> RawCaller:
         """Dial by hand, and say nothing yet."""
-        path = f"/millis/{TOKEN}"
-        raw = calling_raw(self.bridge, self._new_tape(), path, *headers, **kwargs)
+        raw = calling_raw(at or self.bridge, self._new_tape(), path, *headers, **kwargs)
         return await self._stack.enter_async_context(raw)
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """What was logged since the case began."""
+        return [orjson.loads(line) for line in self.house.log.getvalue().splitlines()]
 
     async def dropped(self, **reasons: int) -> None:
         """Wait until so many frames were dropped since the case began, and for these reasons."""

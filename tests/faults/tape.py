@@ -9,8 +9,7 @@ from typing import Any, Final, Literal
 import aiohttp
 import orjson
 
-from bridge.app import Bridge
-from tests.wire import Raw, Wire, dialled, dialled_raw
+from tests.wire import Listening, Raw, Wire, dialled, dialled_raw
 
 _FENCED: Final = (b'"interrupt"', b'"stream_request"', b'"start_call"')
 
@@ -157,9 +156,9 @@ class RawCaller(Raw):
 
 
 @asynccontextmanager
-async def calling(bridge: Bridge, tape: Tape, path: str, **kwargs: Any) -> AsyncIterator[Caller]:
+async def calling(at: Listening, tape: Tape, path: str, **kwargs: Any) -> AsyncIterator[Caller]:
     """Dial, and hang up at the end."""
-    async with dialled(bridge, path, **kwargs) as wire:
+    async with dialled(at, path, **kwargs) as wire:
         caller = Caller(wire, tape)
         try:
             yield caller
@@ -169,10 +168,10 @@ async def calling(bridge: Bridge, tape: Tape, path: str, **kwargs: Any) -> Async
 
 @asynccontextmanager
 async def calling_raw(
-    bridge: Bridge, tape: Tape, path: str, *headers: str, **kwargs: Any
+    at: Listening, tape: Tape, path: str, *headers: str, **kwargs: Any
 ) -> AsyncIterator[RawCaller]:
     """Dial by hand, and let go of the connection at the end."""
-    async with dialled_raw(bridge, *headers, path=path, **kwargs) as raw:
+    async with dialled_raw(at, *headers, path=path, **kwargs) as raw:
         try:
             yield RawCaller(raw, tape)
         finally:

@@ -8,9 +8,10 @@ import pytest_asyncio
 
 from tests.fake_anthropic.client import FakeAnthropic
 from tests.fake_openai.client import FakeOpenAI
+from tests.faults.house import House, house
 from tests.faults.oracles import ORACLES, asked
 from tests.faults.registry import Case, every_case
-from tests.faults.scene import House, Scene, house
+from tests.faults.scene import Scene
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

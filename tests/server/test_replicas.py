@@ -105,7 +105,7 @@ async def processes(archive: Archive, sessions: Iterable[str]) -> dict[str, int]
 
 async def called(door: SimpleNamespace, session: str, lines: AsyncExitStack) -> Wire:
     """A call through HAProxy, greeted."""
-    call = await lines.enter_async_context(dialled(door))  # type: ignore[arg-type]
+    call = await lines.enter_async_context(dialled(door))
     await call.start(0, session)
     await call.answer(0)
     return call
