@@ -38,13 +38,13 @@ def one_end(history: History) -> Iterator[str]:
 
 def fence(history: History) -> Iterator[str]:
     for tape in history.tapes:
+        passed = {e.what: place for place, e in enumerate(tape.events) if e.way == "passed"}
         for stream in read(tape).streams:
             if stream.silenced is None:
                 continue
-            fences = (e.what for e in tape.events[stream.silenced :] if e.way == "fence")
-            mark = next(fences, None)
-            passed = [n for n, e in enumerate(tape.events) if (e.way, e.what) == ("passed", mark)]
-            late = [place for place, _ in stream.frames if passed and place > passed[0]]
+            later = tape.events[stream.silenced :]
+            mark = next((event.what for event in later if event.way == "fence"), None)
+            late = [place for place, _ in stream.frames if place > passed.get(mark, place)]
             if late:
                 yield f"stream {stream.stream_id!r}: {len(late)} frames after it was silenced"
 

@@ -154,7 +154,9 @@ async def storm(scene: Scene) -> None:
         await millis.interrupt(turn - 1)
         if not turn % 50:
             await millis.settled()
-    for _ in range(count):
+    for number in range(count):
         await millis.interrupt()
+        if not number % 50:
+            await millis.settled()  # each is written at once, and would hold the loop on our side
     assert (await millis.asked(count, "and now?")).endswith("and now?")
     assert {message["stream_id"] for message in millis.got} == {0, count}
