@@ -24,6 +24,7 @@ from tests.wire import PATIENCE, bridge_running, dialled
 TOKEN: Final = "canary-token-5f1c9d"
 PATH: Final = f"/millis/{TOKEN}"
 KEY: Final = "sk-canary-key-8b21f0"
+OTHER_KEY: Final = "sk-of-a-fake"  # pragma: allowlist secret - of a fake
 CANARY: Final = "canary-in-an-exception-4d7e"
 """For a case to plant where the caller and the log must not tell of it."""
 NUMBER: Final = "+15550104477"
@@ -73,10 +74,7 @@ async def house(
     folder: Path, openai: FakeOpenAI, other: FakeAnthropic, **settings: Any
 ) -> AsyncIterator[House]:
     """Run a bridge that keeps everything, and whose control call holds the line."""
-    variables = {
-        "ANTHROPIC_BASE_URL": other.base_url,
-        "ANTHROPIC_API_KEY": "sk-other",
-    }  # pragma: allowlist secret - of a fake
+    variables = {"ANTHROPIC_BASE_URL": other.base_url, "ANTHROPIC_API_KEY": OTHER_KEY}
     usual: dict[str, Any] = {
         "token": (SecretStr(TOKEN),),
         "record": "full",
