@@ -56,6 +56,7 @@ def _descriptors(upstream: int, database: str) -> list[str]:
             target = _peer(int(path.name))
         if target == f"socket to {upstream}" or target.startswith((database, "/proc/", "/dev/")):
             continue
+        target = re.sub(r"[0-9]+(?=\.jsonl)", "n", target)  # the spool's files follow each other
         found.append(f"descriptor {'socket' if target.startswith('socket') else target}")
     return found
 

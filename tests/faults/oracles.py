@@ -155,8 +155,8 @@ def record_is_the_wire(history: History) -> Iterator[str]:
 
 def _record_of(got: list[dict[str, object]], kept: list[Kept]) -> Kept | None:
     """Whose frames these are. The last of them may not have arrived."""
-    longest = sorted((call for call in kept if call.sent), key=lambda call: -len(call.sent))
-    for call in longest:
+    spoken = (call for call in kept if call.sent)
+    for call in sorted(spoken, key=lambda call: (list(call.sent) != got, -len(call.sent))):
         both = min(len(got), len(call.sent))
         if list(call.sent[:both]) == got[:both]:
             return call

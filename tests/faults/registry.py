@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.faults import cases
+from tests.faults.trials import FULL
 
 if TYPE_CHECKING:
     from tests.faults.scene import Scene
@@ -57,6 +58,11 @@ def case(
         return play
 
     return register
+
+
+def long_case(id: str, title: str, **options: Any) -> Callable[[Play], Play]:
+    """Register a case that takes long: it is played where every trial is, in `make soak`."""
+    return case(id, title, **options) if FULL else lambda play: play
 
 
 def every_case() -> list[Case]:

@@ -1,0 +1,96 @@
+"""B7–B10: more connections than there are calls, places, or descriptors."""
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import aiohttp
+import pytest
+
+from tests.faults.house import PATH
+from tests.faults.process import descriptors, limited, process
+from tests.faults.registry import case, long_case
+from tests.faults.scene import Scene
+from tests.faults.trials import trials
+from tests.server.metered import metrics
+from tests.wire import came_true
+
+ECHO = "You said: hello"
+
+
+@case("B7", "idle calls hold their lines and hold up nobody", heartbeat=1.5)
+async def idle(scene: Scene) -> None:
+    count = trials(500, 30)
+    callers = [await scene.call() for _ in range(count)]
+    async with asyncio.TaskGroup() as tasks:
+        for millis in callers:
+            tasks.create_task(millis.pinged(trials(3, 1)))
+    assert len(scene.bridge.board.live) == count + 1
+    for number, millis in enumerate(callers):
+        assert (await millis.asked(1, f"call {number:03}.")).endswith(f"call {number:03}.")
+
+
+@asynccontextmanager
+async def half_handshakes(port: int, count: int) -> AsyncIterator[list[asyncio.StreamWriter]]:
+    """Connections on which a request is begun, and never ended."""
+    writers: list[asyncio.StreamWriter] = []
+    try:
+        for _ in range(count):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writers.append(writer)
+            writer.write(f"GET {PATH} HTTP/1.1\r\nHost: x\r\nX-Slow: ".encode())
+        yield writers
+    finally:
+        for writer in writers:
+            writer.transport.abort()
+        for writer in writers:
+            with suppress(OSError):
+                await writer.wait_closed()
+
+
+@case("B8", "callers get through beside half handshakes and connections that come and go")
+async def crowd(scene: Scene) -> None:
+    count = trials(3000, 300)
+    async with half_handshakes(scene.bridge.port, count) as writers:
+        for number in range(3):
+            for writer in writers:
+                writer.write(b"x")  # drop by drop
+            async with half_handshakes(scene.bridge.port, count // 3):
+                pass  # they come and go
+            millis = await scene.call()
+            assert (await millis.asked(1, f"crowd {number}.")).endswith(f"crowd {number}.")
+
+
+@case("B9", "one call too many is refused before the upgrade and the others go on", max_calls=3)
+async def too_many(scene: Scene) -> None:
+    first, second = await scene.call(), await scene.call()  # the control call is the third
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await scene.dial()
+    assert refused.value.status == 503
+    scene.tapes.pop()  # it has never been a call
+    assert scene.bridge.board.refused == {"full": 1}
+    assert (await metrics(scene.bridge)).value("calls_refused_total", reason="full") == 1
+    assert await first.asked(1, "hello") == ECHO
+    await second.hang_up()
+    await came_true(lambda: len(scene.bridge.board.live) == 2)
+    third = await scene.call()
+    assert await third.asked(1, "hello") == ECHO
+
+
+@long_case("B10", "without a descriptor live calls go on and new ones come once there is one")
+async def no_descriptors(scene: Scene) -> None:
+    async with process(scene, BRIDGE_LOG_LEVEL="warning") as bridge:
+        millis = await scene.call(at=bridge)
+        assert await millis.asked(1, "before.") == "You said: before."
+        most = descriptors(bridge) + 6
+        before = limited(bridge, resource.RLIMIT_NOFILE, most)
+        async with half_handshakes(bridge.port, 40):
+            await came_true(lambda: descriptors(bridge) >= most - 1)
+            assert (await millis.asked(2, "beside it.")).endswith("beside it.")
+        limited(bridge, resource.RLIMIT_NOFILE, before)
+        other = await scene.call(at=bridge)  # asyncio tries again once a second
+        assert (await other.asked(1, "after it.")).endswith("after it.")
+        assert (await millis.asked(3, "after it, too.")).endswith("after it, too.")
+        for caller in (millis, other):
+            await caller.hang_up()
