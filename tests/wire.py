@@ -415,7 +415,7 @@ def results(request: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-async def health(bridge: Bridge) -> dict[str, Any]:
+async def health(bridge: Listening) -> dict[str, Any]:
     """Ask /healthz."""
     url = f"http://127.0.0.1:{bridge.port}/healthz"
     async with aiohttp.ClientSession() as http, http.get(url) as response:
@@ -424,7 +424,7 @@ async def health(bridge: Bridge) -> dict[str, Any]:
 
 
 async def health_when(
-    bridge: Bridge, true: Callable[[dict[str, Any]], object], timeout: float = PATIENCE
+    bridge: Listening, true: Callable[[dict[str, Any]], object], timeout: float = PATIENCE
 ) -> dict[str, Any]:
     """Ask /healthz until something holds of it."""
     async with asyncio.timeout(timeout):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.faults import cases
-from tests.faults.trials import FULL
 
 if TYPE_CHECKING:
     from tests.faults.scene import Scene
@@ -29,6 +28,8 @@ class Case:
     """Settings that need a bridge of their own."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Tools and prompts that do, by their paths."""
+    long: bool = False
+    """Whether it is played in `make soak` alone."""
 
     @property
     def section(self) -> str:
@@ -49,20 +50,19 @@ def case(
     *,
     without: Mapping[str, str] | None = None,
     files: Mapping[str, str] | None = None,
+    long: bool = False,
     **settings: Any,
 ) -> Callable[[Play], Play]:
-    """Register a case. With files or settings it gets a bridge of its own; else it shares one."""
+    """Register a case. With files or settings it gets a bridge of its own; else it shares one.
+
+    One that takes `long` is played where every trial is, in `make soak`.
+    """
 
     def register(play: Play) -> Play:
-        _CASES.append(Case(id, title, play, without or {}, settings, files or {}))
+        _CASES.append(Case(id, title, play, without or {}, settings, files or {}, long))
         return play
 
     return register
-
-
-def long_case(id: str, title: str, **options: Any) -> Callable[[Play], Play]:
-    """Register a case that takes long: it is played where every trial is, in `make soak`."""
-    return case(id, title, **options) if FULL else lambda play: play
 
 
 def every_case() -> list[Case]:

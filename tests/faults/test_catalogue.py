@@ -61,6 +61,14 @@ def test_what_is_not_there_would_be_found(shown: str) -> None:
     assert not is_there(shown)
 
 
+def test_what_only_make_soak_shows_has_a_case_there() -> None:
+    long = {case.id for case in every_case() if case.long}
+    alone = {id_ for id_, fault in catalogue().items() if fault.shown == ("make soak",)}
+    assert alone <= long
+    played = {case.id for case in every_case() if not case.long}
+    assert long <= played | {id_ for id_, fault in catalogue().items() if fault.shown}
+
+
 def test_cases_have_ids_of_the_catalogue_and_names_of_their_own() -> None:
     cases = every_case()
     assert {case.id for case in cases} <= set(catalogue())

@@ -12,6 +12,7 @@ from tests.faults.house import House, house
 from tests.faults.oracles import ORACLES, asked
 from tests.faults.registry import Case, every_case
 from tests.faults.scene import Scene
+from tests.faults.trials import FULL
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -32,7 +33,10 @@ async def shared(
         yield running
 
 
-@pytest.mark.parametrize("fault", [pytest.param(case, id=case.name) for case in every_case()])
+PLAYED = [case for case in every_case() if FULL or not case.long]
+
+
+@pytest.mark.parametrize("fault", [pytest.param(case, id=case.name) for case in PLAYED])
 async def test_fault(
     fault: Case,
     shared: House,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.house import PATH
 from tests.faults.process import descriptors, limited, process
-from tests.faults.registry import case, long_case
+from tests.faults.registry import case
 from tests.faults.scene import Scene
 from tests.faults.trials import trials
 from tests.server.metered import metrics
@@ -78,7 +78,7 @@ async def too_many(scene: Scene) -> None:
     assert await third.asked(1, "hello") == ECHO
 
 
-@long_case("B10", "without a descriptor live calls go on and new ones come once there is one")
+@case("B10", "without a descriptor live calls go on and new ones come once there is one", long=True)
 async def no_descriptors(scene: Scene) -> None:
     async with process(scene, BRIDGE_LOG_LEVEL="warning") as bridge:
         millis = await scene.call(at=bridge)
