@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -43,6 +44,16 @@ async def test_connections_to_the_model_and_the_database_are_none(tmp_path: Path
         with socket.create_connection(("127.0.0.1", port)), file:
             assert not holdings(port, database) - before
             assert holdings(0, database) - before == {"descriptor socket": 1}
+
+
+def test_the_next_file_of_the_spool_is_none(tmp_path: Path) -> None:
+    async def both() -> Counter[str]:
+        with (tmp_path / "000001.jsonl").open("w"):
+            before = holdings(0, "/nowhere")
+        with (tmp_path / "000002.jsonl").open("w"):
+            return holdings(0, "/nowhere") - before
+
+    assert asyncio.run(both()) == {}
 
 
 def test_the_log_is_as_a_user_has_it() -> None:

@@ -71,6 +71,14 @@ def test_nothing_is_found_where_nothing_is_wrong(history: History) -> None:
     assert asked(history, {}) == []
 
 
+def test_a_call_that_is_the_beginning_of_another_is_not_taken_for_it() -> None:
+    short = whole(ASKED, TOLD, CLOSED, outcome="hung_up")
+    both = replace(
+        GOOD, tapes=[*short.tapes, *GOOD.tapes], kept=[*GOOD.kept, *short.kept], upstream=[]
+    )
+    assert list(ORACLES["O9"](both)) == []
+
+
 def test_a_wire_of_numbers_as_texts_and_of_drafts_is_in_order() -> None:
     drafts = [Upstream("hello", "You sa", 0.0, done=False), Upstream("hello", SAID, 0.0)]
     asked_, told = ("sent", sent("stream_request", "1")), ("got", words("1", SAID))

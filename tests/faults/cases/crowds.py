@@ -19,7 +19,7 @@ from tests.wire import came_true
 ECHO = "You said: hello"
 
 
-@case("B7", "idle calls hold their lines and hold up nobody", heartbeat=1.5)
+@case("B7", "idle calls hold their lines and hold up nobody", heartbeat=1.2)
 async def idle(scene: Scene) -> None:
     count = trials(500, 30)
     callers = [await scene.call() for _ in range(count)]

@@ -1,4 +1,4 @@
-"""F5–F12: memory, the clock, probes, and a log that nobody reads."""
+"""F1–F12: stopping, memory, the clock, probes, and a log that nobody reads."""
 
 import asyncio
 import resource
@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from tests.faults.cases.stores import held
 from tests.faults.preloaded import preloaded
@@ -16,6 +17,47 @@ from tests.faults.trials import trials
 from tests.wire import Listening, Served
 
 STALLED = [{"text": "Well"}, {"stall": True}]
+
+
+@case("F1", "no turn is cut by SIGTERM and no new call is let in", long=True)
+async def drained(scene: Scene) -> None:
+    answer = [{"text": "one "}, {"sleep_ms": 500}, {"text": "two"}, {"finish": "stop"}]
+    await scene.script({"steps": [*answer, {"done": True}], "times": 20}, match="drain")
+    async with process(scene, BRIDGE_DRAIN_TIMEOUT="20") as bridge:
+        callers = [await scene.call(at=bridge) for _ in range(20)]
+        for number, millis in enumerate(callers):
+            await millis.ask(1, f"drain {number:02}.")
+        for millis in callers:
+            await millis.first_word(1)
+        bridge.process.send_signal(signal.SIGTERM)
+        while await _probed(bridge, "/readyz") != 503:
+            pass
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await scene.dial(at=bridge)
+        scene.tapes.pop()  # it has never been a call
+        assert refused.value.status == 503
+        for number, millis in enumerate(callers):
+            assert await millis.answer(1) == "one two"
+            line = f"after {number:02}."
+            assert (await millis.asked(2, line)).endswith(line)
+            await millis.hang_up()
+        assert await stopped(scene, bridge, signal.SIGCONT) == 0
+
+
+@case("F2", "SIGINT says goodbye at once and the record is written", long=True)
+async def told_to_stop_now(scene: Scene) -> None:
+    await scene.script(STALLED, match="stall")
+    async with process(scene, BRIDGE_DRAIN_TIMEOUT="600") as bridge:
+        speaking, silent = await scene.call("cut", at=bridge), await scene.call(at=bridge)
+        await speaking.ask(1, "stall.")
+        await speaking.first_word(1)
+        for _ in range(2):
+            bridge.process.send_signal(signal.SIGINT)
+        for millis in (speaking, silent):
+            assert await millis.closed() == aiohttp.WSCloseCode.GOING_AWAY
+        assert await stopped(scene, bridge, signal.SIGCONT) == 0
+    (call,) = await scene.ended("cut")
+    assert call.ending == "server_stopped"
 
 
 @case("F11", "probes are answered while the model hangs and the database is held")
@@ -157,6 +199,8 @@ async def no_memory(scene: Scene) -> None:
             except (ConnectionError, TimeoutError):
                 break
             heard.add(turn)
+        else:
+            raise AssertionError("it had memory enough: this proves nothing")
         await stopped(scene, bridge, signal.SIGKILL)
     async with process(scene, BRIDGE_LOG_LEVEL="error") as bridge:
         (call,) = await scene.ended("memory")

@@ -60,7 +60,7 @@ async def too_much_waits(scene: Scene) -> None:
     assert scene.bridge.recorder is not None
     words = "word " * 20_000
     with held(scene):
-        for number in range(trials(60, 16)):
+        for number in range(trials(60, 12)):
             millis = await scene.call(f"old {number}")
             assert (await millis.asked(1, f"Old {number}. {words}")).startswith("You said")
             await millis.hang_up()

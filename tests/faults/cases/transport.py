@@ -1,7 +1,8 @@
-"""B1–B6: lines that break, fall silent, are slow, or come anew in mid-call."""
+"""B1–B5: lines that break, fall silent, or are slow, and peers that do not listen."""
 
 import asyncio
 import socket
+from contextlib import suppress
 
 import orjson
 
@@ -9,9 +10,9 @@ from tests.faults.cases.frames import request
 from tests.faults.chaos import SILENT, Chaos, Weather
 from tests.faults.registry import case
 from tests.faults.scene import Scene
-from tests.faults.tape import Caller
+from tests.faults.tape import RawCaller
 from tests.faults.trials import FULL, trials
-from tests.wire import CLOSE, PING, PONG, asking, came_true, tool_call
+from tests.wire import CLOSE, PING, PONG, came_true
 
 MIB = 1 << 20
 STALLED = [{"text": "Well"}, {"stall": True}]
@@ -47,11 +48,9 @@ async def reset_anywhere(scene: Scene) -> None:
             for link in line.links:
                 link.be(down=Weather(reset_at=700 + 37 * trial))
             await millis.ask(1, f"cut {trial}.")
-            try:
+            with suppress(ConnectionError):
                 while True:
                     await millis.next()
-            except ConnectionError:
-                pass
             await scene.openai.wait("client_left", trial + 1)
             (call,) = await scene.ended(f"cut {trial}")
             assert call.timeline[-1].outcome == "hung_up"
@@ -134,20 +133,17 @@ async def deaf(scene: Scene) -> None:
 async def pings_unread(scene: Scene) -> None:
     raw = await scene.dial_raw(window=4096)
     raw.send('{"type":"interrupt"}')
-    flooding = asyncio.create_task(_ping_until_cut_off(scene, raw), name="flood of pings")
+    flooding = asyncio.create_task(_ping_until_cut_off(raw), name="flood of pings")
     await came_true(lambda: len(scene.bridge.board.live) == 1)
     await asyncio.wait({flooding})
     flooding.result()
 
 
-async def _ping_until_cut_off(scene: Scene, raw: object) -> None:
-    writer = raw.writer  # type: ignore[attr-defined]
-    try:
+async def _ping_until_cut_off(raw: RawCaller) -> None:
+    with suppress(ConnectionError):
         while True:
-            writer.write(b"\x89\xfd" + bytes(4) + b"x" * 125)
-            await writer.drain()
-    except ConnectionError:
-        return
+            raw.send("x" * 125, PING)
+            await raw.writer.drain()
 
 
 LATE = 0.3 if FULL else 0.05
@@ -214,47 +210,3 @@ async def close_unanswered(scene: Scene) -> None:
     assert (opcode, int.from_bytes(payload[:2], "big")) == (CLOSE, 1008)
     await came_true(lambda: len(scene.bridge.board.live) == 1)
     assert await raw.reader.read() == b""  # the connection is gone, too
-
-
-BOOK = '''
-import asyncio
-from langchain_core.tools import tool
-
-@tool
-async def reserve_room(room: int) -> str:
-    """Reserve a room."""
-    RAN.append(room)
-    return f"booked {room}, the {len(RAN)}. time"
-
-RAN = []
-'''
-
-
-@case(
-    "B6",
-    "a call whose line is lost goes on where it was and nothing is done again",
-    files={"tools/rooms.py": BOOK},
-)
-async def comes_back(scene: Scene) -> None:
-    async with Chaos(scene.bridge.port) as line:
-        lost = await scene.call("back", at=line)
-        await scene.script(asking(tool_call("reserve_room", room=7)), {"say": "It is booked."})
-        assert await lost.asked(1, "book room 7") == "It is booked."
-        await scene.script(STALLED)
-        await lost.ask(2, "book room 7", "It is booked.", "which room?")
-        await lost.first_word(2)
-        line.reset()
-        await scene.openai.wait("client_left")
-        await scene.ended("back")
-        millis = await scene.dial()
-        await millis.start(0, "back")
-        assert await millis.answer(0) == "", "a second greeting"
-        await scene.script({"say": "Room 7."})
-        assert await _asked_again(millis) == "Room 7."
-    read = (await scene.openai.requests())[-1]["body"]["messages"]
-    told = [message["content"] for message in read if message["role"] == "tool"]
-    assert told == ["booked 7, the 1. time"]
-
-
-async def _asked_again(millis: Caller) -> str:
-    return await millis.asked(1, "book room 7", "It is booked.", "which room?")
