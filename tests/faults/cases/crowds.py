@@ -12,6 +12,7 @@ from tests.faults.house import PATH
 from tests.faults.process import descriptors, limited, process
 from tests.faults.registry import case
 from tests.faults.scene import Scene
+from tests.faults.tape import Caller
 from tests.faults.trials import trials
 from tests.server.metered import metrics
 from tests.wire import came_true
@@ -19,16 +20,25 @@ from tests.wire import came_true
 ECHO = "You said: hello"
 
 
-@case("B7", "idle calls hold their lines and hold up nobody", heartbeat=1.2)
+@case("B7", "idle calls hold their lines and hold up nobody", heartbeat=trials(4, 1))
 async def idle(scene: Scene) -> None:
-    count = trials(500, 30)
-    callers = [await scene.call() for _ in range(count)]
-    async with asyncio.TaskGroup() as tasks:
-        for millis in callers:
-            tasks.create_task(millis.pinged(trials(3, 1)))
-    assert len(scene.bridge.board.live) == count + 1
-    for number, millis in enumerate(callers):
-        assert (await millis.asked(1, f"call {number:03}.")).endswith(f"call {number:03}.")
+    count, answered = trials(500, 30), set[int]()
+
+    async def hold(millis: Caller, number: int) -> None:
+        await millis.pinged(1)
+        line = f"call {number:03}."
+        assert (await millis.asked(1, line)).endswith(line)
+        answered.add(number)
+        await millis.pinged(10**6)  # until it is cancelled
+
+    tasks = [asyncio.create_task(hold(await scene.call(), number)) for number in range(count)]
+    try:
+        await came_true(lambda: len(answered) == count)
+        assert len(scene.bridge.board.live) == count + 1
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 @asynccontextmanager

@@ -41,7 +41,7 @@ async def reset(scene: Scene) -> None:
 @case("B1", "an answer whose line is reset at any byte of it stops")
 async def reset_anywhere(scene: Scene) -> None:
     for trial in range(trials(60, 5)):
-        tokens = {"tokens": [f"w{trial}x{n} " for n in range(100)], "gap_ms": 1}
+        tokens = {"tokens": [f"w{trial}x{n} " for n in range(500)], "gap_ms": 1}
         await scene.script([tokens, {"stall": True}], match=f"cut {trial}.")
         async with Chaos(scene.bridge.port) as line:
             millis = await scene.call(f"cut {trial}", at=line)
