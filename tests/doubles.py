@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -77,7 +78,7 @@ class ScriptedAgent:
         self.script = script
         self.briefs: list[Brief] = []
 
-    async def warm(self) -> None:
+    async def warm(self, brief: Brief) -> None:
         """It needs no connection."""
 
     async def reply(self, brief: Brief, voice: Voice) -> None:
@@ -120,8 +121,8 @@ class RecordingVoice:
     async def finish_message(self, *, wait_follows: bool = False) -> None:
         self.finished.append(wait_follows)
 
-    def model_asked(self) -> None:
-        """It will begin."""
+    def asking(self, model: str) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def model_began(self) -> None:
         self.began = True
@@ -248,8 +249,10 @@ class Room:
         return [event for event in self.events if isinstance(event, TurnEnded)]
 
 
-async def until(true: Callable[[], bool], seconds: float = 5) -> None:
-    """Let the event loop run until something holds."""
+async def until(true: Callable[[], bool], seconds: float = 20) -> None:
+    """Let the event loop run until something holds: tick by tick, and then as time goes by."""
+    ticks = 0
     async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110 - the ticks in between are what the tests are about
-            await asyncio.sleep(0)
+        while not true():
+            await asyncio.sleep(0 if ticks < 200 else 0.001)
+            ticks += 1

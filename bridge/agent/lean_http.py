@@ -13,7 +13,9 @@ from langchain_openai.chat_models.base import global_ssl_context  # certifi's, l
 from multidict import CIMultiDict
 from yarl import URL
 
+from bridge.agent.lean_eager import EagerRequest
 from bridge.agent.lean_errors import UnreadableStreamError, chat_request, status_error
+from bridge.call.spans import onward
 
 KEEP_ALIVE = 120.0
 """Seconds an idle connection is kept; callers think longer than the SDK's 5."""
@@ -47,6 +49,8 @@ class Upstream:
         self._headers = CIMultiDict(self.request.headers.multi_items())
         for name in _REPLACED:
             self._headers.popall(name, None)
+        for name in [name for name in self._headers if name.lower().startswith("x-stainless-")]:
+            del self._headers[name]  # what the SDK tells of itself
         self._headers["Accept-Encoding"] = "identity"  # a compressor holds tokens back
         self._connect_timeout = connect_timeout
         self._timeout = aiohttp.ClientTimeout(
@@ -61,11 +65,15 @@ class Upstream:
         Raises:
             openai.APIError: no connection, a refusal, or something that is no stream.
         """
+        headers = self._headers
+        if traced := onward.get():
+            headers = CIMultiDict(headers)
+            headers.update(traced)
         try:
             response = await self._session().post(
                 self._url,
                 data=io.BytesIO(body) if len(body) > _LARGE_BODY else body,  # else aiohttp warns
-                headers=self._headers,
+                headers=headers,
                 proxy=self._proxy,
             )
         except _FAILURES as error:
@@ -106,6 +114,7 @@ class Upstream:
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),  # calls share nothing
                 timeout=self._timeout,
+                request_class=EagerRequest,
             )
         return session
 
@@ -136,6 +145,18 @@ class Body:
             return await self._content.readany()
         except _FAILURES as error:
             raise _lost(self._request, error) from error
+
+    async def gather(self, seconds: float) -> None:
+        """Leave what comes meanwhile to the system, to be read at once: each read has its price."""
+        connection = self._response.connection
+        transport = connection.transport if connection is not None else None
+        if not isinstance(transport, asyncio.ReadTransport):  # the body has ended, or broken off
+            return
+        transport.pause_reading()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            transport.resume_reading()
 
     async def read_until(self, time: float) -> bytes:
         """Wait for more until `time` by the loop's clock. Nothing, too late and broken: `b""`."""

@@ -73,7 +73,6 @@ class ModelMessage:
         self._clock = clock
         self._time = asyncio.get_running_loop().time
         self._asked = self._time()
-        reply.voice.model_asked()
         self._first: float | None = None
         """Seconds from asking to the first token."""
         self._token_timeout = reply.limits.token_timeout
@@ -122,13 +121,13 @@ class ModelMessage:
         checked = self._requests.check(message, self._reply)
         await self._release()
         await self._reply.voice.finish_message(wait_follows=bool(checked.tool_calls))
-        self._reply.voice.model_answered(self._told(checked))
+        self._reply.voice.model_answered(self._told(checked, reason))
         if reason in ("length", "content_filter", "max_tokens", "refusal"):
             _log.info("the model stopped early", finish_reason=reason)
         return checked
 
-    def _told(self, message: AIMessage) -> ModelAnswered:
-        usage = message.usage_metadata
+    def _told(self, message: AIMessage, reason: str) -> ModelAnswered:
+        usage, said = message.usage_metadata, message.response_metadata
         return ModelAnswered(
             self._reply.voice.turn,
             self._model,
@@ -138,6 +137,8 @@ class ModelMessage:
             seconds=self._time() - self._asked,
             tokens_in=usage["input_tokens"] if usage else None,
             tokens_out=usage["output_tokens"] if usage else None,
+            response_model=str(said.get("model_name") or said.get("model") or ""),
+            finish_reason=reason,
         )
 
     async def _speak(self, text: str) -> None:

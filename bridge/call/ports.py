@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -67,8 +68,8 @@ class Voice(Protocol):
     def sent(self) -> int:
         """Characters of the model's own words that have been passed on in this reply."""
 
-    def model_asked(self) -> None:
-        """The model is asked for a message."""
+    def asking(self, model: str) -> AbstractContextManager[None]:
+        """The model is asked for a message, for as long as this is open."""
 
     def model_began(self) -> None:
         """The model has given its first sign of life."""
@@ -149,8 +150,11 @@ class Agent(Protocol):
             AgentError: there is no answer, or only a part of one.
         """
 
-    async def warm(self) -> None:
-        """Have a connection to the model open before a reply needs one. Never fails."""
+    async def warm(self, brief: Brief) -> None:
+        """Do ahead of a reply what can be done without its words: connect, above all. Never fails.
+
+        `brief` has no history, and the memory of an earlier call only if that is known already.
+        """
 
 
 class Line(Protocol):

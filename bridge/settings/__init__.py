@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     """Address to listen on; beyond loopback only with a token."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port to listen on; 0 takes a free one."""
+    admin_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """Port of its own for `/metrics`, `/console` and `/api`; unset: they are on `port`."""
+    admin_host: str = "127.0.0.1"
+    """Address that `admin_port` listens on."""
     token: Secrets = ()
     """Secrets that Millis may dial in with; several, comma-separated, while rotating."""
     max_calls: Count = 1000
@@ -168,7 +172,7 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "pretty"] = "auto"
     """Log lines as JSON, or coloured for people; auto asks whether it is a terminal."""
     log_private: bool = False
-    """Leave phone numbers in log lines, and what exceptions say, which may quote a caller."""
+    """Leave phone numbers in log lines, and what exceptions say; tell in spans what is said."""
 
     destinations: Annotated[dict[str, str], AfterValidator(dialable)] = Field(default_factory=dict)
     """Numbers that calls may be transferred to, by the name the model knows; in bridge.toml."""

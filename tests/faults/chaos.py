@@ -23,7 +23,9 @@ _READ = 4096
 _UNDER_WAY = 16
 """Reads that may be under way at once; then it reads no more, and its sender is held up."""
 _SMOOTH = 20
-"""Parts that the bytes of a second are sent in, where they are limited."""
+"""Parts, at least, that the bytes of a second are sent in, where they are limited."""
+_AHEAD = 0.01
+"""Seconds that a limited line may be ahead: sleeping for less takes longer than it should."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Weather:
     jitter: float = 0.0
     """Seconds, at most, that it takes longer by chance; the order of bytes stays."""
     slices: int = 0
-    """Bytes that go at a time, each part in a packet of its own; 0 for as they come."""
+    """Bytes that go at a time, each part in a packet of its own; 0 for as they come. A part takes
+    a turn of the event loop: of a few bytes, with much else to do, a line is slow, too."""
     rate: float = 0.0
     """Bytes per second; 0 for as fast as they come."""
     silent: bool = False
@@ -166,6 +169,8 @@ class _Way:
     weather: Weather
     chance: random.Random
     given: int = 0
+    _free_at: float = 0.0
+    """When all that was given has gone, at the rate that is allowed."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _under_way: asyncio.Queue[tuple[float, bytes | None]] = field(
         default_factory=lambda: asyncio.Queue(_UNDER_WAY)
@@ -220,5 +225,14 @@ class _Way:
         self.given += size
         if self.given == weather.reset_at or not size:
             raise _Reset
-        await asyncio.sleep(size / weather.rate if weather.rate else 0)
+        await asyncio.sleep(self._busy(size))
         return data[size:]
+
+    def _busy(self, size: int) -> float:
+        """Seconds to wait until more may be given."""
+        if not self.weather.rate:
+            return 0
+        now = asyncio.get_running_loop().time()
+        self._free_at = max(self._free_at, now) + size / self.weather.rate
+        ahead = self._free_at - now
+        return ahead if ahead > _AHEAD else 0

@@ -84,7 +84,7 @@ async def house(
         "personas": {AGENT: {"agents": [AGENT], "model": "anthropic:ctl"}},
     }
     with as_served([TOKEN, KEY]) as log, mock.patch.dict(os.environ, variables):
-        running = bridge_running(folder, openai.base_url, KEY, **{**usual, **settings})
+        running = bridge_running(folder, openai.base_url, key=KEY, **{**usual, **settings})
         async with running as bridge, dialled(bridge, f"/millis/{TOKEN}") as wire:
             control = ControlCall(Caller(wire, Tape()))
             await control.wire.start(0, AGENT, agent_id=AGENT)
