@@ -22,7 +22,7 @@ ECHO = "You said: hello"
 
 @case("B7", "idle calls hold their lines and hold up nobody", heartbeat=trials(4, 1))
 async def idle(scene: Scene) -> None:
-    count, answered = trials(500, 30), set[int]()
+    count, answered = trials(200, 30), set[int]()
 
     async def hold(millis: Caller, number: int) -> None:
         await millis.pinged(1)
