@@ -70,6 +70,7 @@ soak: $(VENV)/.dev
 	@BRIDGE_TEST_KILLS=50 $(BIN)/python -X dev -m pytest \
 		tests/store/test_killing_the_bridge.py tests/store/test_dying.py --timeout 1800
 	@BRIDGE_TEST_CALLS=100 $(BIN)/python -X dev -m pytest tests/server/test_replicas.py
+	@BRIDGE_TEST_FAULTS=full $(BIN)/python -X dev -m pytest tests/faults --timeout 600
 
 autobahn: $(VENV)/.dev
 	@$(BIN)/python -m tests.autobahn --wstest $(or $(WSTEST),wstest)

@@ -16,7 +16,7 @@ from tests.fake_openai.client import FakeOpenAI, running
 from tests.wires import WIRES, ModelWire
 
 # Ours by name, too: who has installed an older bridge than this folder's would not get it.
-pytest_plugins = ["pytester", "bridge.testing.plugin"]
+pytest_plugins = ["pytester", "bridge.testing.plugin", "tests.faults.counting", "tests.unseen"]
 
 configure_logs(
     "debug", "json", private=True

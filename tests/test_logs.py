@@ -132,6 +132,52 @@ def test_a_log_that_cannot_be_written_stops_nothing() -> None:  # F12
     assert done.stdout == b"alive\n"
 
 
+def test_a_log_that_nobody_reads_holds_up_nothing_and_says_later_what_was_lost() -> None:  # F12
+    program = (
+        f"{HEAD}configure_logs('debug', 'json')\nlog = structlog.get_logger()\n"
+        "for number in range(300): log.info('event', number=number, long='x' * number * 20)\n"
+        "print('alive', flush=True)\n"
+        "input()\n"
+        "log.info('read again')\n"
+    )
+    reader, writer = os.pipe()
+    with subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=writer,
+    ) as process:
+        os.close(writer)
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == b"alive\n"
+        told = _all_there_is(reader)
+        process.communicate(b"\n", timeout=30)
+    told += _all_there_is(reader)
+    os.close(reader)
+    written_lines = told.decode().splitlines()
+    whole = [json.loads(line) for line in written_lines if line.endswith("}")]
+    assert len(written_lines) - len(whole) <= 1, "the last one there was room for is there in part"
+    numbers = [line["number"] for line in whole if "number" in line]
+    assert numbers == sorted(numbers)
+    (lost,) = [line["lines"] for line in whole if "lines" in line]
+    assert lost == 300 - len(numbers)
+    assert whole[-1]["event"] == "read again"
+
+
+def _all_there_is(reader: int) -> bytes:
+    """Read a pipe until nothing is in it."""
+    os.set_blocking(reader, False)
+    read = b""
+    try:
+        while piece := os.read(reader, 1 << 16):
+            read += piece
+    except BlockingIOError:
+        pass
+    return read
+
+
 def test_what_mcp_servers_say_is_not_quoted() -> None:
     written = lines(
         "logging.getLogger('mcp.client.stdio').error('canary')\n"

@@ -25,6 +25,14 @@ PATIENCE = 30.0
 """Seconds a test waits for a frame before it fails: other processes may be busy."""
 
 
+class Listening(Protocol):
+    """What listens on a port of this machine: a bridge, in whatever process, or a proxy."""
+
+    @property
+    def port(self) -> int:
+        """Which one."""
+
+
 class Wire:
     """One socket, as Millis holds it."""
 
@@ -115,15 +123,8 @@ class Wire:
         return sum(bool(message.get("end_of_stream")) for message in self.of(stream_id))
 
 
-class Door(Protocol):
-    """What can be dialled: a bridge, here or in another process, or what stands before it."""
-
-    @property
-    def port(self) -> int: ...
-
-
 @asynccontextmanager
-async def dialled(bridge: Door, path: str = "/millis", **kwargs: Any) -> AsyncIterator[Wire]:
+async def dialled(bridge: Listening, path: str = "/millis", **kwargs: Any) -> AsyncIterator[Wire]:
     """Dial a bridge, and hang up at the end."""
     url = f"http://127.0.0.1:{bridge.port}{path}"
     async with (
@@ -171,6 +172,7 @@ async def bridge_running(
     folder: Path,
     base_url: str = "http://127.0.0.1:9/v1",
     traces: Any = None,
+    key: Any = "sk-test",
     **settings: Any,
 ) -> AsyncIterator[Bridge]:
     """Run a bridge in this process, with its own tools/ and prompts/ below `folder`.
@@ -179,7 +181,7 @@ async def bridge_running(
     """
     for name in ("tools", "prompts"):
         (folder / name).mkdir(exist_ok=True)
-    variables: Mapping[str, str] = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "sk-test"}
+    variables: Mapping[str, str] = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": key}
     with mock.patch.dict(os.environ, variables):
         bridge = Bridge(
             Settings(
@@ -247,7 +249,7 @@ class Raw:
 
 @asynccontextmanager
 async def dialled_raw(
-    bridge: Door, *headers: str, path: str = "/millis", window: int | None = None
+    bridge: Listening, *headers: str, path: str = "/millis", window: int | None = None
 ) -> AsyncIterator[Raw]:
     """Dial by hand. `window`: bytes the kernel takes in for a client that does not read."""
     with socket.socket() as wire:
@@ -427,7 +429,7 @@ def results(request: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-async def health(bridge: Bridge) -> dict[str, Any]:
+async def health(bridge: Listening) -> dict[str, Any]:
     """Ask /healthz."""
     url = f"http://127.0.0.1:{bridge.port}/healthz"
     async with aiohttp.ClientSession() as http, http.get(url) as response:
@@ -436,7 +438,7 @@ async def health(bridge: Bridge) -> dict[str, Any]:
 
 
 async def health_when(
-    bridge: Bridge, true: Callable[[dict[str, Any]], object], timeout: float = PATIENCE
+    bridge: Listening, true: Callable[[dict[str, Any]], object], timeout: float = PATIENCE
 ) -> dict[str, Any]:
     """Ask /healthz until something holds of it."""
     async with asyncio.timeout(timeout):

@@ -83,6 +83,7 @@ class Play:
             hello = {"role": "assistant", "content": "", "refusal": None}
             await self._send(self._completion.delta(hello))
         await self._send(self._completion.delta(delta, **keys))
+        self._record.said += delta.get("content") or ""
 
     async def _do_text(self, step: Step) -> None:
         keys = {"logprobs": step["logprobs"]} if "logprobs" in step else {}
@@ -141,6 +142,7 @@ class Play:
 
     async def _do_done(self, step: Step) -> None:
         await self._send("[DONE]")
+        self._record.done = True
 
     async def _do_stall(self, step: Step) -> None:
         if step["stall"] != "unanswered":

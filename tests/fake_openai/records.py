@@ -13,7 +13,8 @@ EVENTS = ("request_started", "first_chunk_sent", "client_left", "finished", "con
 
 @dataclass
 class Record:
-    """One request. Times are `time.monotonic()` seconds."""
+    """One request. Times are `time.monotonic()` seconds; `said` is the text that was sent, and
+    `done` whether the [DONE] of a script was."""
 
     number: int
     body: dict[str, Any]
@@ -28,6 +29,8 @@ class Record:
     finished_at: float | None = None
     finished: bool = False
     sent_at: list[float] = field(default_factory=list)
+    said: str = ""
+    done: bool = False
 
 
 @dataclass

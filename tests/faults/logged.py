@@ -1,0 +1,45 @@
+"""The log, as `bridge serve` writes it with the settings that tell the most."""
+
+import io
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from unittest import mock
+
+from structlog._config import BoundLoggerLazyProxy
+
+from bridge.logs import configure_logs
+
+
+@contextmanager
+def as_served(secrets: Sequence[str]) -> Iterator[io.StringIO]:
+    """Write JSON, of every level, without what is private: into this text instead of stderr."""
+    root, text = logging.getLogger(), io.StringIO()
+    before = root.handlers[:]
+    root.handlers[:] = []  # it is set up only where nobody has
+    with mock.patch.object(sys, "stderr", text):
+        configure_logs("debug", "json", secrets)
+    ours = root.handlers[:]
+    root.handlers[:] = [handler for handler in before if not _is_of_tests(handler)] + ours
+    _forget()
+    try:
+        yield text
+    finally:
+        configure_logs("debug", "json", private=True)
+        root.handlers[:] = before
+        _forget()
+
+
+def _is_of_tests(handler: logging.Handler) -> bool:
+    """Whether it writes to where `tests/conftest.py` has it write."""
+    return type(handler) is logging.StreamHandler
+
+
+def _forget() -> None:
+    """Have every logger of the bridge look at the configuration again: they remember it."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "bridge":
+            for value in vars(module).values():
+                if isinstance(value, BoundLoggerLazyProxy):
+                    vars(value).pop("bind", None)
