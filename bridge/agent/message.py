@@ -21,6 +21,9 @@ from bridge.call.events import AskedTool, ModelAnswered
 
 _log = structlog.get_logger(__name__)
 
+_EARLY = frozenset({"length", "content_filter", "max_tokens", "refusal"})
+"""Reasons of the providers' for stopping before a message is whole."""
+
 listening: ContextVar["ModelMessage | None"] = ContextVar("listening", default=None)
 """The message being heard in this task. Only the agent's own model call sets it, so a model that a
 tool or a middleware calls is not spoken: who does not ask is not heard."""
@@ -122,12 +125,13 @@ class ModelMessage:
         checked = self._requests.check(message, self._reply)
         await self._release()
         await self._reply.voice.finish_message(wait_follows=bool(checked.tool_calls))
-        self._reply.voice.model_answered(self._told(checked))
-        if reason in ("length", "content_filter", "max_tokens", "refusal"):
-            _log.info("the model stopped early", finish_reason=reason)
+        stopped = reason if reason in _EARLY else None
+        self._reply.voice.model_answered(self._told(checked, stopped))
+        if stopped:
+            _log.info("the model stopped early", finish_reason=stopped)
         return checked
 
-    def _told(self, message: AIMessage) -> ModelAnswered:
+    def _told(self, message: AIMessage, stopped: str | None) -> ModelAnswered:
         usage = message.usage_metadata
         return ModelAnswered(
             self._reply.voice.turn,
@@ -138,6 +142,7 @@ class ModelMessage:
             seconds=self._time() - self._asked,
             tokens_in=usage["input_tokens"] if usage else None,
             tokens_out=usage["output_tokens"] if usage else None,
+            stopped=stopped,
         )
 
     async def _speak(self, text: str) -> None:

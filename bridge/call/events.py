@@ -148,6 +148,8 @@ class ModelAnswered:
     seconds: float
     tokens_in: int | None
     tokens_out: int | None
+    stopped: str | None = None
+    """Why it ended before it was whole, if the model says so: `length`, `content_filter`."""
 
 
 # ── of a tool ────────────────────────────────────────────────────────────────────────────────────

@@ -73,7 +73,10 @@ class House:
 async def house(
     folder: Path, openai: FakeOpenAI, other: FakeAnthropic, **settings: Any
 ) -> AsyncIterator[House]:
-    """Run a bridge that keeps everything, and whose control call holds the line."""
+    """Run a bridge that keeps everything, and whose control call holds the line.
+
+    `model_at`: where its model is, if not at `openai`.
+    """
     variables = {"ANTHROPIC_BASE_URL": other.base_url, "ANTHROPIC_API_KEY": OTHER_KEY}
     usual: dict[str, Any] = {
         "token": (SecretStr(TOKEN),),
@@ -83,8 +86,9 @@ async def house(
         "turn_timeout": TURN,
         "personas": {AGENT: {"agents": [AGENT], "model": "anthropic:ctl"}},
     }
+    model_at = settings.pop("model_at", openai.base_url)
     with as_served([TOKEN, KEY]) as log, mock.patch.dict(os.environ, variables):
-        running = bridge_running(folder, openai.base_url, KEY, **{**usual, **settings})
+        running = bridge_running(folder, model_at, KEY, **{**usual, **settings})
         async with running as bridge, dialled(bridge, f"/millis/{TOKEN}") as wire:
             control = ControlCall(Caller(wire, Tape()))
             await control.wire.start(0, AGENT, agent_id=AGENT)
