@@ -28,6 +28,8 @@ OTHER_KEY: Final = "sk-of-a-fake"  # pragma: allowlist secret - of a fake
 CANARY: Final = "canary-in-an-exception-4d7e"
 """For a case to plant where the caller and the log must not tell of it."""
 NUMBER: Final = "+15550104477"
+CONTROL: Final = {AGENT: {"agents": [AGENT], "model": "anthropic:ctl", "filler_after": 0}}
+"""The persona that the control call talks to."""
 TURN: Final = 20.0
 """Seconds that a reply may take, in the bridge that the cases share."""
 
@@ -84,7 +86,7 @@ async def house(
         "database_url": f"sqlite+aiosqlite:///{folder / 'calls.db'}",
         "spool_dir": folder / "spool",
         "turn_timeout": TURN,
-        "personas": {AGENT: {"agents": [AGENT], "model": "anthropic:ctl"}},
+        "personas": CONTROL,
     }
     model_at = settings.pop("model_at", openai.base_url)
     with as_served([TOKEN, KEY]) as log, mock.patch.dict(os.environ, variables):

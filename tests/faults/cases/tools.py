@@ -1,0 +1,276 @@
+"""D1–D7: tools that break, hang, block, run on, or return what nobody reads."""
+
+import asyncio
+import socket
+
+from bridge.agent.toolcalls import FAILED, MAX_RESULT_CHARS, TIMED_OUT
+from tests.faults.cases.model_tools import HEAD, told
+from tests.faults.house import CANARY
+from tests.faults.registry import case
+from tests.faults.scene import Scene
+from tests.faults.tape import Caller
+from tests.faults.trials import trials
+from tests.wire import asking, came_true, noted, results, tool_call
+
+KINDS = (
+    "RuntimeError", "SystemExit", "KeyboardInterrupt", "BaseException", "GeneratorExit",
+    "asyncio.CancelledError", "StopIteration", "TimeoutError", "RecursionError", "MemoryError",
+)  # fmt: skip
+BREAKS = (
+    HEAD
+    + f'''
+TEXT = "{CANARY}"  # a line of code stands in tracebacks, its values do not
+KINDS = {{kind.__name__: kind for kind in ({", ".join(KINDS)})}}
+
+@tool
+async def break_off(kind: str) -> str:
+    """Break."""
+    raise KINDS[kind](TEXT)
+
+@tool
+def break_in_a_thread(kind: str) -> str:
+    """Break."""
+    raise KINDS[kind](TEXT)
+'''
+)
+
+
+@case(
+    "D1", "whatever a tool raises is a failure without its text", files={"tools/breaks.py": BREAKS}
+)
+async def raises(scene: Scene) -> None:
+    millis, turn = await scene.call(), 0
+    for kind in KINDS:
+        for name in ("break_off", "break_in_a_thread"):
+            turn += 1
+            call = tool_call(name, kind=kind.rpartition(".")[2])
+            await scene.script(asking(call), {"say": "It broke."}, match=f"{name} {kind}!")
+            assert await millis.asked(turn, f"{name} {kind}!") == "It broke.", kind
+            assert results((await scene.openai.requests())[-1])["c1"] == FAILED, kind
+    assert CANARY not in str(await scene.openai.requests())
+
+
+HANGS = (
+    HEAD
+    + '''
+@tool
+async def hang() -> str:
+    """Never come back."""
+    await asyncio.Event().wait()
+
+@tool
+def block(n: int = 0) -> str:
+    """Block a thread."""
+    note("blocking", n)
+    while not (HERE / "open").exists():
+        time.sleep(0.005)
+    return "late"
+'''
+)
+HANG = {"tools/hangs.py": HANGS}
+
+
+@case(
+    "D2",
+    "a tool that hangs is filled in for and given up",
+    files=HANG,
+    tool_timeout=0.4,
+    filler_after=0.1,
+)
+async def hangs(scene: Scene) -> None:
+    for name in ("hang", "block"):
+        heard, answers = await told(scene, asking(tool_call(name)), f"{name}, please")
+        assert heard.endswith("Let me see.")
+        assert heard != "Let me see.", "there was no filler"
+        assert answers == {"c1": TIMED_OUT}
+    (scene.house.folder / "open").touch()
+
+
+@case("D3", "a tool that blocks its thread keeps nobody else waiting", files=HANG)
+async def blocks(scene: Scene) -> None:
+    await scene.script(asking(tool_call("block")), {"say": "Done."}, match="block")
+    one, other = await scene.call(), await scene.call()
+    await one.ask(1, "block")
+    await came_true(lambda: noted(scene.house.folder, "blocking"))
+    for turn in range(1, 4):
+        assert await other.asked(turn, f"hello {turn}") == f"You said: hello {turn}"
+    assert one.of(1) == []
+    (scene.house.folder / "open").touch()
+    assert await one.answer(1) == "Done."
+
+
+@case("D4", "when every thread hangs the rest are refused at once", files=HANG)
+async def all_hang(scene: Scene) -> None:
+    many, threads = trials(50, 24), scene.bridge.settings.tool_threads
+    callers = [await scene.dial() for _ in range(many)]
+    for n, caller in enumerate(callers):
+        question = f"block {n}."
+        await scene.script(asking(tool_call("block", n=n)), {"say": "There."}, match=question)
+        await caller.ask(1, question)
+    await came_true(lambda: len(noted(scene.house.folder, "blocking")) == threads)
+    running = {int(n) for n in noted(scene.house.folder, "blocking")}
+    for n, caller in enumerate(callers):
+        if n not in running:
+            assert await caller.answer(1) == "There."
+    everything = [results(request) for request in await scene.openai.requests()]
+    busy = [told for told in everything if "busy" in told.get("c1", "")]
+    assert len(busy) == many - threads
+    await asyncio.get_running_loop().getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)
+    millis = await scene.call("meanwhile")
+    await millis.asked(1, "hello")
+    await millis.hang_up()
+    assert len((await scene.ended("meanwhile"))[0].timeline) == 2
+    (scene.house.folder / "open").touch()
+    for n in running:
+        assert await callers[n].answer(1) == "There."
+
+
+BOOK = (
+    HEAD
+    + '''
+@tool
+async def book(room: str) -> str:
+    """Book a room."""
+    note(room, "begun")
+    await asyncio.sleep(0.05)
+    note(room, "done")
+    return f"booked {room}"
+
+@tool
+async def look_up(room: str) -> str:
+    """Look whether a room is free; this changes nothing."""
+    note(room, "begun")
+    await asyncio.sleep(0.05)
+    note(room, "done")
+    return f"free: {room}"
+'''
+)
+ROOMS = {"tools/rooms.py": BOOK}
+
+
+async def _at_some_moment(scene: Scene, millis: Caller, room: str, share: float) -> None:
+    """Ask for a room, and come to a moment before, in or after the tool."""
+    again = {"steps": asking(tool_call("book", room=room)), "times": 2}
+    await scene.script(asking(tool_call("book", room=room)), {"say": "It is."}, match=f"{room}.")
+    await scene.script({**again, "times": 1}, {"say": "It is."}, match=f"{room}!")
+    await millis.ask(1, f"{room}.")
+    await asyncio.sleep(share * 0.12)
+
+
+def _once(scene: Scene, room: str) -> bool:
+    """Whether it was booked; not more than once, and not by half."""
+    done = noted(scene.house.folder, room)
+    assert done in ([], ["begun", "done"]), room
+    return bool(done)
+
+
+@case("D5", "a booking that the caller speaks over is made once and on record", files=ROOMS)
+async def spoken_over(scene: Scene) -> None:
+    many = trials(60, 6)
+    booked = 0
+    async with asyncio.TaskGroup() as tasks:
+        for n in range(many):
+            tasks.create_task(_spoken_over(scene, f"room {n:02}", n / many))
+    for n in range(many):
+        room = f"room {n:02}"
+        (call,) = await scene.ended(room)
+        runs = [run for run in call.every_tool_run() if run.arguments == {"room": room}]
+        assert [run.outcome for run in runs if run.result == f"booked {room}"] in ([], ["ok"])
+        booked += _once(scene, room)
+    assert booked == many, "the caller repeated it: each is made"
+
+
+async def _spoken_over(scene: Scene, room: str, share: float) -> None:
+    millis = await scene.call(room)
+    await _at_some_moment(scene, millis, room, share)
+    over = millis.ended(1)
+    await millis.interrupt(1)
+    await millis.settled()
+    heard = millis.said(1)
+    assert over or not millis.ended(1) or heard
+    assert await millis.asked(2, f"{room}.", heard or "Well", f"{room}!") == "It is."
+    await millis.hang_up()
+
+
+@case(
+    "D5",
+    "what only reads is stopped when the caller speaks",
+    files=ROOMS,
+    tools={"look_up": {"read_only": True}},
+)
+async def stopped(scene: Scene) -> None:
+    await scene.script(asking(tool_call("look_up", room="blue")), match="blue.")
+    millis = await scene.call("blue")
+    await millis.ask(1, "blue.")
+    await came_true(lambda: noted(scene.house.folder, "blue"))
+    await millis.interrupt(1)
+    await millis.asked(2, "blue.", "Well", "never mind")
+    await millis.hang_up()
+    (call,) = await scene.ended("blue")
+    assert [run.outcome for run in call.every_tool_run()] == ["cancelled"]
+    assert noted(scene.house.folder, "blue") == ["begun"]
+
+
+@case("D6", "a booking outlives the caller who hangs up", files=ROOMS)
+async def hung_up(scene: Scene) -> None:
+    many = trials(60, 12)
+    async with asyncio.TaskGroup() as tasks:
+        for n in range(many):
+            tasks.create_task(_hung_up(scene, f"room {n:02}", n / many))
+    for n in range(many):
+        room = f"room {n:02}"
+        (call,) = await scene.ended(room)
+        outcomes = [run.outcome for run in call.every_tool_run()]
+        assert outcomes == (["ok"] if _once(scene, room) else []), room
+
+
+async def _hung_up(scene: Scene, room: str, share: float) -> None:
+    millis = await scene.call(room)
+    await _at_some_moment(scene, millis, room, share)
+    await millis.hang_up()
+
+
+MUCH = (
+    HEAD
+    + '''
+class Broken:
+    def __repr__(self): raise RuntimeError("no text")
+
+CIRCLE = {}
+CIRCLE["self"] = CIRCLE
+GIFTS = {
+    "much": lambda: "x" * 10_000_000,
+    "many": lambda: ["x" * 1000] * 10_000,
+    "bytes": lambda: b"bytes",
+    "object": Broken,
+    "circle": lambda: CIRCLE,
+    "nothing": lambda: None,
+}
+
+@tool
+async def give(what: str):
+    """Give something."""
+    return GIFTS[what]()
+'''
+)
+
+
+@case(
+    "D7",
+    "whatever a tool returns the model reads a text of some length",
+    files={"tools/gifts.py": MUCH},
+)
+async def gifts(scene: Scene) -> None:
+    read = {}
+    for what in ("much", "many", "bytes", "object", "circle", "nothing"):
+        heard, answers = await told(scene, asking(tool_call("give", what=what)), f"give {what}.")
+        assert heard == "Let me see.", what
+        read[what] = answers["c1"]
+    for what in ("much", "many"):
+        assert len(read.pop(what)) < MAX_RESULT_CHARS + 20
+    assert read == {
+        "bytes": "b'bytes'",
+        "object": FAILED,
+        "circle": "{'self': {...}}",
+        "nothing": "null",
+    }
