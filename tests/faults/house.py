@@ -86,6 +86,7 @@ async def house(
         "database_url": f"sqlite+aiosqlite:///{folder / 'calls.db'}",
         "spool_dir": folder / "spool",
         "turn_timeout": TURN,
+        "heartbeat": 600.0,  # nobody answers for the control call while another house has a case
         "personas": CONTROL,
     }
     model_at = settings.pop("model_at", openai.base_url)

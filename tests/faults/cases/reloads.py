@@ -2,12 +2,12 @@
 
 import asyncio
 
-from tests.faults.cases.model_tools import PRICE, told
+from tests.faults.cases.model_tools import HEAD, PRICE, told
 from tests.faults.registry import case
 from tests.faults.scene import Scene
 from tests.faults.tape import Caller
 from tests.faults.trials import trials
-from tests.wire import asking, came_true, health, health_when, results, tool_call
+from tests.wire import asking, came_true, health, health_when, noted, tool_call
 
 GOOD = {"tools/prices.py": PRICE}
 BAD = {
@@ -30,50 +30,44 @@ async def broken_files(scene: Scene) -> None:
 
 
 def _edition(number: int) -> str:
-    """A tool that tells from which edition of its file it is, and its file as well."""
-    return f'''
-from langchain_core.tools import tool
+    """A tool that notes from which edition of its file it is, from two places of it."""
+    return f'''{HEAD}
 BEGUN = {number}
 
 @tool
 async def edition(n: int) -> str:
-    """Say which edition this is."""
+    """Edition {number}."""
+    note("told", f"{{BEGUN}} {number}")
     return f"{{BEGUN}} {number}"
 '''
 
 
 @case("D9", "no turn fails while its tools are edited", files={"tools/editions.py": _edition(0)})
 async def edits(scene: Scene) -> None:
-    last, file = trials(1000, 30), scene.house.folder / "tools/editions.py"
-    over = asyncio.Event()
+    folder, last = scene.house.folder, trials(1000, 30)
+    file, over = folder / "tools/editions.py", asyncio.Event()
     callers = [await scene.call() for _ in range(3)]
     async with asyncio.TaskGroup() as tasks:
         talks = [tasks.create_task(_talk(scene, n, c, over)) for n, c in enumerate(callers)]
         for number in range(1, last + 1):
             file.write_text(_edition(number))
             await asyncio.sleep(0.02)
-        await came_true(lambda: _in_use(scene) == f"{last} {last}")
+        await came_true(lambda: _in_use(scene) == f"Edition {last}.")
         over.set()
-    assert all(talk.result() for talk in talks)
-    assert _told(await scene.openai.requests()) <= {f"{n} {n}" for n in range(last + 1)}
+    told_by_tools = noted(folder, "told")
+    assert len(told_by_tools) == sum(talk.result() for talk in talks)
+    assert set(told_by_tools) <= {f"{n} {n}" for n in range(last + 1)}
     file.write_text("def edition(:\n")
     await health_when(scene.bridge, lambda body: body["failures"])
-    heard, answers = await told(scene, asking(tool_call("edition", n=1)), "which one now?")
-    assert (heard, answers) == ("Let me see.", {"c1": f"{last} {last}"})
+    await scene.script(asking(tool_call("edition", n=1)), {"say": "That."}, match="which one now?")
+    millis = await scene.call()
+    assert await millis.asked(1, "which one now?") == "That."
+    assert noted(folder, "told")[-1] == f"{last} {last}"
 
 
 def _in_use(scene: Scene) -> str:
     tools = {tool.name: tool for tool in scene.bridge.toolbox.current.tools}
-    return _said_by(tools["edition"])
-
-
-def _said_by(tool: object) -> str:
-    """What the function behind a tool would say, by the numbers in it."""
-    code = tool.coroutine  # type: ignore[attr-defined]
-    while hasattr(code, "__wrapped__"):
-        code = code.__wrapped__
-    begun = code.__globals__.get("BEGUN")
-    return f"{begun} {begun}"
+    return tools["edition"].description
 
 
 async def _talk(scene: Scene, who: int, millis: Caller, over: asyncio.Event) -> int:
@@ -85,7 +79,3 @@ async def _talk(scene: Scene, who: int, millis: Caller, over: asyncio.Event) -> 
         await scene.script(asking(call), {"say": f"Turn {turn}."}, match=question)
         assert await millis.asked(turn, question) == f"Turn {turn}."
     return turn
-
-
-def _told(requests: list[dict[str, object]]) -> set[str]:
-    return {told for request in requests for told in results(request).values()}

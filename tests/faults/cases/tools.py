@@ -150,9 +150,8 @@ ROOMS = {"tools/rooms.py": BOOK}
 
 async def _at_some_moment(scene: Scene, millis: Caller, room: str, share: float) -> None:
     """Ask for a room, and come to a moment before, in or after the tool."""
-    again = {"steps": asking(tool_call("book", room=room)), "times": 2}
-    await scene.script(asking(tool_call("book", room=room)), {"say": "It is."}, match=f"{room}.")
-    await scene.script({**again, "times": 1}, {"say": "It is."}, match=f"{room}!")
+    for question in (f"{room}.", f"{room}!"):
+        await scene.script(asking(tool_call("book", room=room)), {"say": "It is."}, match=question)
     await millis.ask(1, f"{room}.")
     await asyncio.sleep(share * 0.12)
 
@@ -167,7 +166,6 @@ def _once(scene: Scene, room: str) -> bool:
 @case("D5", "a booking that the caller speaks over is made once and on record", files=ROOMS)
 async def spoken_over(scene: Scene) -> None:
     many = trials(60, 6)
-    booked = 0
     async with asyncio.TaskGroup() as tasks:
         for n in range(many):
             tasks.create_task(_spoken_over(scene, f"room {n:02}", n / many))
@@ -175,20 +173,17 @@ async def spoken_over(scene: Scene) -> None:
         room = f"room {n:02}"
         (call,) = await scene.ended(room)
         runs = [run for run in call.every_tool_run() if run.arguments == {"room": room}]
-        assert [run.outcome for run in runs if run.result == f"booked {room}"] in ([], ["ok"])
-        booked += _once(scene, room)
-    assert booked == many, "the caller repeated it: each is made"
+        assert [run.outcome for run in runs if run.result == f"booked {room}"] == ["ok"]
+        assert _once(scene, room), "the caller repeated it, so it is made"
 
 
 async def _spoken_over(scene: Scene, room: str, share: float) -> None:
     millis = await scene.call(room)
     await _at_some_moment(scene, millis, room, share)
-    over = millis.ended(1)
     await millis.interrupt(1)
     await millis.settled()
-    heard = millis.said(1)
-    assert over or not millis.ended(1) or heard
-    assert await millis.asked(2, f"{room}.", heard or "Well", f"{room}!") == "It is."
+    heard = millis.said(1) or "Well"
+    assert await millis.asked(2, f"{room}.", heard, f"{room}!") == "It is."
     await millis.hang_up()
 
 
