@@ -21,7 +21,6 @@ from bridge.call.recall import COUNTS as RECALL_COUNTS
 from bridge.call.sessions import Sessions
 from bridge.call.setup import CallSetup
 from bridge.keeping import deliveries_of, earlier_of, recorder_of, webhook_of
-from bridge.local.browser.route import add_local_millis
 from bridge.local.door import Door
 from bridge.metering import Meters
 from bridge.personas import Personas
@@ -31,17 +30,12 @@ from bridge.plugins.shelf import ToolShelf
 from bridge.plugins.threads import ToolThreads
 from bridge.plugins.watch import Shelf, watch
 from bridge.server.access import Keys
-from bridge.server.api import add_api
 from bridge.server.console.pulse import Pulse
-from bridge.server.console.routes import Watching, add_console
-from bridge.server.console.visitors import Visitors
+from bridge.server.console.routes import Watching
 from bridge.server.draining import drain
-from bridge.server.loopback import only_from_here
-from bridge.server.metrics import add_metrics
-from bridge.server.readers import Readers
 from bridge.server.socket import Switchboard
 from bridge.server.watching import Watchers
-from bridge.server.web import WebServer, make_web
+from bridge.serving import Operating, Ports
 from bridge.settings import Settings
 from bridge.tooling import RESERVED, after_calls, joined, mcp_servers
 
@@ -60,14 +54,14 @@ _HURRY_CALLS, _HURRY_RECORD = 0.5, 1.0
 class Bridge:
     """Everything one process runs. Enter it to load and serve, leave it to hang up and stop.
 
-    It opens the port of the settings, or serves on one that is open already: `listening`.
+    It opens the ports of the settings, or serves on sockets that are open already: `listening`.
     """
 
     def __init__(
         self,
         settings: Settings,
         rehearsal: Rehearsal | None = None,
-        listening: socket.socket | None = None,
+        listening: Sequence[socket.socket] = (),
     ) -> None:
         self.settings = settings
         self.recorder = None if rehearsal else recorder_of(settings)
@@ -91,22 +85,16 @@ class Bridge:
         self.board = self._switchboard(
             (watchers, pulse, self.meters.calls, self._after_calls), rehearsal
         )
-        app = make_web(self.board, watchers, self.findings)
-        add_api(app, self._archive, settings.api_tokens)
-        add_metrics(app, self.meters.page, Readers(settings.api_tokens))
-        visitors = Visitors(settings.console_tokens)
-        add_console(app, self._exhibit(pulse), self._archive, Watching(watchers, pulse), visitors)
-        admit = visitors.beside(only_from_here(settings.host, local_pages=True))
-        add_local_millis(app, admit, self._door)
         prompts = (self.prompts, *self.personas.shelves)
         self.meters.read(self.board, self.findings, self.tools, prompts)
-        self._server = WebServer(
-            app,
-            host=settings.host,
-            port=settings.port,
-            shutdown_timeout=settings.shutdown_timeout,
-            listening=listening,
+        operating = Operating(
+            archive=self._archive,
+            metrics=self.meters.page,
+            exhibit=self._exhibit(pulse),
+            watching=Watching(watchers, pulse),
+            door=self._door,
         )
+        self.ports = Ports(settings, self.board, self.findings, operating, listening)
 
     async def __aenter__(self) -> Self:
         """Load tools and prompts, and open the port.
@@ -130,7 +118,7 @@ class Bridge:
             await stack.enter_async_context(self._after_calls)
             stack.enter_context(self.meters.loop)
             stack.push_async_callback(self._stop)
-            await self._server.start()
+            await self.ports.start()
             self._watching = asyncio.create_task(watch(shelves), name="watch")
             for model in self.personas.models:
                 if warm := getattr(model.chat, "warm", None):
@@ -148,7 +136,7 @@ class Bridge:
 
     def hurry(self) -> None:
         """Before leaving it, or meanwhile: be quick, whoever is not ready."""
-        self._server.shutdown_timeout = min(self._server.shutdown_timeout, _HURRY_CALLS)
+        self.ports.hurry(_HURRY_CALLS)
         if self.recorder is not None:
             self.recorder.patience = min(self.recorder.patience, _HURRY_RECORD)
 
@@ -157,7 +145,7 @@ class Bridge:
         await self._closing.aclose()
 
     async def _stop(self) -> None:
-        await self._server.stop()
+        await self.ports.stop()
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait({self._watching})
@@ -170,8 +158,8 @@ class Bridge:
 
     @property
     def port(self) -> int:
-        """The port it listens on, or will."""
-        return self._server.port
+        """The port that Millis dials, or will."""
+        return self.ports.calls.port
 
     def findings(self) -> dict[str, Any]:
         """What is loaded and what is not, for /healthz."""

@@ -22,6 +22,7 @@ from bridge.local.outside import health_of
 from bridge.plugins.failures import one_line
 from bridge.plugins.jinja import SpeechEnvironment
 from bridge.plugins.prompt_shelf import PromptShelf
+from bridge.plugins.template import LONGEST_TEXT
 from bridge.plugins.values import values_of
 from bridge.settings import DEFAULT_MODEL, DEMO, FILE, Settings
 from bridge.settings.tables import DEFAULT_PERSONA
@@ -213,7 +214,8 @@ def _rendered(file: str, source: str, call: CallData) -> list[Finding]:
     environment = SpeechEnvironment(missed.append)
     try:
         alone = {*_names_in(environment.parse(source))}
-        environment.from_string(source).render(values_of(call, datetime.now(UTC)))
+        template = environment.from_string(source)
+        environment.render(template, values_of(call, datetime.now(UTC)), LONGEST_TEXT)
     except Exception as error:  # noqa: BLE001 - a template is foreign code: it may raise anything
         message = f"{file} cannot be rendered: {type(error).__name__}: {error}"
         remedy = "correct it; until then its built-in text is spoken"

@@ -8,6 +8,8 @@ BridgeError
 └── CallClosed      Millis hung up         → stop quietly
 """
 
+import traceback
+
 
 class BridgeError(Exception):
     """Anything this project raises on purpose."""
@@ -15,6 +17,10 @@ class BridgeError(Exception):
 
 class SettingsError(BridgeError):
     """A setting is missing or wrong. The message is one line that names it and the remedy."""
+
+    def __init__(self, message: str) -> None:
+        """Write what no line shows, and what commands a terminal, as an escape."""
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
 
 
 class ProtocolError(BridgeError):
@@ -51,3 +57,15 @@ class ToolError(BridgeError):
 
 class CallClosed(BridgeError):
     """The other side of the call is gone; there is nobody left to talk to."""
+
+
+def let_frames_go(error: BaseException | None) -> None:
+    """Have an error, and what led to it, forget where it was raised. Log it first.
+
+    The frames there know who keeps the error, so that both would wait for the garbage collector,
+    with all that they know: a whole call.
+    """
+    while error is not None and error.__traceback__ is not None:
+        traceback.clear_frames(error.__traceback__)  # a task that failed has it, too
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

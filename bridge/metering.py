@@ -98,6 +98,13 @@ def _of_calls(board: Switchboard) -> Iterable[Reading]:
             labels.REFUSALS,
         ),
         (
+            "wrong_tokens",
+            "Wrong tokens, by what they were to open.",
+            "door",
+            board.guesses.refused,
+            labels.DOORS,
+        ),
+        (
             "interrupts",
             "Interrupts, by what they met: a reply being spoken, or played, or nothing.",
             "met",

@@ -77,7 +77,7 @@ class ScriptedAgent:
         self.script = script
         self.briefs: list[Brief] = []
 
-    async def warm(self) -> None:
+    async def warm(self, brief: Brief) -> None:
         """It needs no connection."""
 
     async def reply(self, brief: Brief, voice: Voice) -> None:
@@ -248,8 +248,10 @@ class Room:
         return [event for event in self.events if isinstance(event, TurnEnded)]
 
 
-async def until(true: Callable[[], bool], seconds: float = 5) -> None:
-    """Let the event loop run until something holds."""
+async def until(true: Callable[[], bool], seconds: float = 20) -> None:
+    """Let the event loop run until something holds: tick by tick, and then as time goes by."""
+    ticks = 0
     async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110 - the ticks in between are what the tests are about
-            await asyncio.sleep(0)
+        while not true():
+            await asyncio.sleep(0 if ticks < 200 else 0.001)
+            ticks += 1

@@ -133,7 +133,7 @@ async def test_whoever_asks_for_a_path_finds_it(tmp_path: Path) -> None:
     assert asked == {"/healthz", "/readyz"}
     assert container()["livenessProbe"]["httpGet"]["path"] == "/healthz"  # also while it drains
     async with bridge_running(tmp_path, model="demo") as bridge:
-        routes = bridge._server._runner.app.router.resources()
+        routes = bridge.ports.calls._runner.app.router.resources()
         paths = {resource.canonical for resource in routes}
         assert asked <= paths
         assert "/millis" in paths
@@ -143,14 +143,22 @@ async def test_whoever_asks_for_a_path_finds_it(tmp_path: Path) -> None:
 
 def test_the_parts_in_kubernetes_mean_each_other() -> None:
     labels = of_kind("Deployment")["spec"]["template"]["metadata"]["labels"]
-    port = container()["ports"][0]
+    port, apart = container()["ports"]
     assert of_kind("Deployment")["spec"]["selector"]["matchLabels"] == labels
     assert of_kind("Service")["spec"]["selector"] == labels
     assert of_kind("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == labels
     assert of_kind("NetworkPolicy")["spec"]["podSelector"]["matchLabels"] == labels
-    assert of_kind("NetworkPolicy")["spec"]["ingress"][0]["ports"][0]["port"] == 8080
     assert port["containerPort"] == 8080
-    assert of_kind("Service")["spec"]["ports"][0]["targetPort"] == port["name"]
+    assert apart["containerPort"] == int(of_kind("ConfigMap")["data"]["BRIDGE_ADMIN_PORT"])
+    let_in = {
+        source["from"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]: [
+            one["port"] for one in source["ports"]
+        ]
+        for source in of_kind("NetworkPolicy")["spec"]["ingress"]
+    }
+    assert let_in == {"ingress-nginx": [8080], "monitoring": [apart["containerPort"]]}
+    (served,) = of_kind("Service")["spec"]["ports"]
+    assert served["targetPort"] == port["name"]
     scaled = of_kind("HorizontalPodAutoscaler")["spec"]
     assert scaled["scaleTargetRef"]["name"] == of_kind("Deployment")["metadata"]["name"]
     target = int(scaled["metrics"][0]["pods"]["target"]["averageValue"])

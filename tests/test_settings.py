@@ -12,7 +12,7 @@ from bridge.app import Bridge
 from bridge.errors import SettingsError
 from bridge.settings import DEFAULT_MODEL, DEMO, Settings
 from bridge.settings.reading import load_settings, unknown_variables
-from tests.wire import run_cli
+from tests.cli.commands import bridge as run_bridge
 
 CANARY = "canary-5f1c"
 LONG = "canary-0123456789abcdef"
@@ -20,6 +20,8 @@ LONG = "canary-0123456789abcdef"
 DEFAULTS: dict[str, Any] = {
     "host": "127.0.0.1",
     "port": 8080,
+    "admin_port": None,
+    "admin_host": "127.0.0.1",
     "token": (),
     "max_calls": 1000,
     "workers": 1,
@@ -215,7 +217,16 @@ def test_a_database_is_named_as_people_name_it(written: str, read: str) -> None:
     assert load_settings(database_url=written).database_url.get_secret_value() == read
 
 
-@pytest.mark.parametrize("url", [f"mysql://me:{CANARY}@host/calls", f"calls-{CANARY}.db", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"mysql://me:{CANARY}@host/calls",
+        f"calls-{CANARY}.db",
+        "",
+        f"postgresql://me:{CANARY}@[::1",
+        f"postgresql://me:{CANARY}@host:port/calls",
+    ],
+)
 def test_a_database_that_cannot_be_used_is_refused_without_its_password(url: str) -> None:
     assert "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME" in problem(
         database_url=url
@@ -311,6 +322,8 @@ def test_a_wrong_value_is_named_with_its_place_and_what_it_should_be(
             "bridge.toml: tools.book.timout: no such setting (did you mean timeout?)",
         ),
         ("[tools.book]\nretry = 1", "bridge.toml: tools.book.retry: no such setting"),
+        (r'"a\nb\u001b[31m" = 1', r"bridge.toml: a\nb\x1b[31m: no such setting"),
+        ("webhook_url = 'https://[::1'", "bridge.toml: webhook_url: not a web address"),
     ],
 )
 def test_a_wrong_key_or_shape_in_the_file_is_named(text: str, said: str) -> None:
@@ -352,11 +365,30 @@ def test_a_file_that_is_no_text_is_told() -> None:
     assert problem().startswith("bridge.toml: not UTF-8")
 
 
-def test_tools_in_a_variable_are_sent_to_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BRIDGE_TOOLS", CANARY)
-    said = problem()
-    assert said.startswith("BRIDGE_TOOLS: ")
-    assert "bridge.toml" in said
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("TOOLS", "[tools.NAME]"),
+        ("PERSONAS", "[personas.NAME]"),
+        ("MCP", "[mcp.NAME]"),
+        ("DESTINATIONS", "[destinations]"),
+    ],
+)
+def test_a_table_in_a_variable_is_sent_to_the_file(
+    monkeypatch: pytest.MonkeyPatch, name: str, table: str
+) -> None:
+    monkeypatch.setenv(f"BRIDGE_{name}", CANARY)
+    assert problem() == f"BRIDGE_{name}: not JSON; `{table}` belongs in bridge.toml"
+
+
+def test_what_is_too_deep_or_too_long_to_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("port = " + "[" * 5_000)
+    assert problem() == "bridge.toml, or a BRIDGE_ variable: nested too deeply"
+    write("port = " + "1" * 5_000)
+    assert problem() == "bridge.toml: a number has too many digits"
+    write("")
+    monkeypatch.setenv("BRIDGE_TOOLS", "[" * 100_000)
+    assert problem() == "bridge.toml, or a BRIDGE_ variable: nested too deeply"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.0.0.5"])  # noqa: S104
@@ -383,6 +415,17 @@ def test_no_address_that_others_reach_with_a_token_that_can_be_guessed(name: str
     assert load_settings().host == "127.0.0.1"
 
 
+def test_the_operators_port_opens_to_others_with_a_long_token_only() -> None:  # G25
+    everywhere = {"admin_host": "0.0.0.0", "admin_port": 9090}  # noqa: S104
+    assert load_settings(admin_host="0.0.0.0").admin_port is None  # noqa: S104 - it has no port
+    assert "none of them could read" in problem(**everywhere)
+    assert "fewer than 16 characters, and BRIDGE_ADMIN_HOST" in problem(
+        **everywhere, api_token=LONG[:15]
+    )
+    for door in ("api_token", "console_token"):
+        assert load_settings(**everywhere, **{door: LONG}).admin_port == 9090
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_ones_own_machine_needs_no_token(host: str) -> None:
     assert load_settings(host=host).host == host
@@ -402,10 +445,8 @@ def test_variables_that_mean_nothing_are_found_with_what_they_may_have_meant(
 async def test_a_wrong_value_ends_the_program_with_code_2_and_one_line(
     folder: Path, command: str
 ) -> None:
-    process = await run_cli(folder, command, BRIDGE_PORT=CANARY, BRIDGE_TOKEN=CANARY)
-    out, err = await process.communicate()
-    assert process.returncode == 2
-    assert out == b""
-    (line,) = err.decode().splitlines()
+    ran = await run_bridge(command, cwd=folder, BRIDGE_PORT=CANARY, BRIDGE_TOKEN=CANARY)
+    assert (ran.code, ran.out) == (2, "")
+    (line,) = ran.err.splitlines()
     assert line.startswith("bridge: BRIDGE_PORT: ")
     assert CANARY not in line

@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1] / "speed"))
 
 from figures import Measure, cost, finished, idle, lag, record, speaking
+from interrupts import interrupts
 from report import machine
 from servers import CORE, HERE, ROOT, bridge
 from talker import Model, model
@@ -30,6 +31,7 @@ SCENES: dict[str, Measure] = {
     "text": record,
     "idle": idle,
     "finished": finished,
+    "interrupts": interrupts,
 }
 OUT = ROOT / "benchmarks/results/held.json"
 
@@ -40,6 +42,8 @@ def measure(name: str, talker: Model, number: int) -> dict[str, list[float]]:
     server.variables["BRIDGE_MAX_CALLS"] = "100000"
     if name == "text":
         server.variables["BRIDGE_RECORD"] = "text"
+    if name == "interrupts":
+        server.variables["BRIDGE_MAX_ANSWER_CHARS"] = "100000"  # only an interrupt ends an answer
     if name == "lag":
         server.command[1:3] = [str(Path(__file__).parent / "watched.py")]
     server.start(talker.base_url)

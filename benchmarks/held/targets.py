@@ -10,8 +10,11 @@ TARGETS: tuple[tuple[str, str, str, float, float, str], ...] = (
     ("kept of each of 20,000 finished calls", "finished", "kept", 1, 1 * KIB, "KiB"),
     ("100 calls speak: lag of the event loop, p99", "lag", "lag", 0.99, 0.05, "ms"),
     ("100 calls speak: `/healthz`, the slowest", "lag", "healthz", 1, 0.1, "ms"),
+    ("interrupts lost, of 10,000", "interrupts", "lost", 1, 0, ""),
 )
 """What, scene, figure, quantile, the most it may be, and the unit it is shown in."""
+
+FACTORS = {"KiB": 1 / KIB, "ms": 1e3, "": 1.0}
 
 Kept = dict[str, Any]
 
@@ -40,11 +43,12 @@ def missed(kept: Kept) -> bool:
 
 def _rows(kept: Kept) -> Iterator[str]:
     for what, found, most, unit, about in _found(kept):
-        factor = 1 / KIB if unit == "KiB" else 1e3
+        factor = FACTORS[unit]
+        shown = f"{found * factor:.1f} {unit}" if unit else f"{found:g}"
         met = "met" if found <= most else "**not met**"
         load = f"{about['load_before']:.1f}, {about['load_after']:.1f}"
         yield (
-            f"| {what} | {most * factor:g} {unit} | {found * factor:.1f} {unit} | {met} "
+            f"| {what} | {f'{most * factor:g} {unit}'.strip()} | {shown} | {met} "
             f"| {about['began'][:16].replace('T', ' ')} | {load} |"
         )
 

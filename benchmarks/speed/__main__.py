@@ -57,15 +57,15 @@ _ONLY_THE_BRIDGE = {"thinking ahead"}
 _NOT_THE_FLOOR = {"tool round trip"}
 
 
-def servers(tools: bool) -> list[Server]:
-    """All that are installed here, with ten tools or with none."""
+def servers(tools: bool, names: Sequence[str]) -> list[Server]:
+    """All that are installed here and named, with ten tools or with none; no name is all."""
     port = 18100 if tools else 18000
     folder = HERE / "tools" if tools else HERE / "no_tools"
     found = [floor(port), bridge(port + 1, folder), bridge(port + 2, folder, stock=True)]
     for number, name in enumerate(("pipecat", "livekit"), 3):
         if (ROOT / f".venv-{name}").exists():
             found.append(peer(name, port + number, tools=tools))
-    return found
+    return [server for server in found if not names or server.name in names]
 
 
 def with_tools(name: str) -> bool:
@@ -111,18 +111,17 @@ async def play(name: str, server: Server, talker: Model, report: Report) -> None
         server.hold()
 
 
-async def run(names: Sequence[str], rounds: int, report: Report) -> None:
+async def run(names: Sequence[str], players: Sequence[str], rounds: int, report: Report) -> None:
     """All scenes, so many times, the servers taking turns in each."""
-    kinds = {tools: servers(tools) for tools in {with_tools(name) for name in names}}
+    kinds = {tools: servers(tools, players) for tools in {with_tools(name) for name in names}}
     with model() as talker:
         everybody = [server for kind in kinds.values() for server in kind]
         with started(everybody, talker.base_url):
             for number in range(rounds):
                 for name in names:
-                    players = measured(name, kinds[with_tools(name)])
-                    for player in (
-                        players[number % len(players) :] + players[: number % len(players)]
-                    ):
+                    turns = measured(name, kinds[with_tools(name)])
+                    first = number % len(turns) if turns else 0
+                    for player in turns[first:] + turns[:first]:
                         sys.stderr.write(f"\r{number + 1}/{rounds} {name}: {player.name}   \033[K")
                         await play(name, player, talker, report)
     sys.stderr.write("\n")
@@ -145,6 +144,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--starts", type=int, default=5, help="starts of each kind to time")
     options.add_argument("--only", nargs="+", choices=SCENES, default=list(SCENES))
+    options.add_argument("--servers", nargs="+", default=[], help="only these, by name")
     options.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/speed.json")
     options.add_argument("--show", type=Path, help="only show the figures kept in this file")
     asked = options.parse_args()
@@ -156,7 +156,7 @@ def main() -> None:
     report = Report(machine())
     if asked.starts:
         report.add("start", "bridge", starting.measure(asked.starts))
-    asyncio.run(run(asked.only, asked.rounds, report))
+    asyncio.run(run(asked.only, asked.servers, asked.rounds, report))
     report.finish()
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(report.as_json()))

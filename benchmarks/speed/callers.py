@@ -29,6 +29,8 @@ class Turn:
     """When the first word came."""
     ended: float = 0.0
     interrupted: float = 0.0
+    fenced: float = 0.0
+    """When the server had certainly read all, the interrupt too: what comes now comes too late."""
     last: float = 0.0
     """When the last frame of any kind came."""
     said: list[str] = field(default_factory=list)
@@ -42,6 +44,7 @@ class Caller(asyncio.Protocol):
         self._buffer = b""
         self._connected = asyncio.get_running_loop().create_future()
         self._ended: asyncio.Future[None] | None = None
+        self._fenced: asyncio.Future[None] | None = None
         self._streams = 0
         self.turn: Turn | None = None
         self.strays = 0
@@ -96,6 +99,13 @@ class Caller(asyncio.Protocol):
         self.turn.interrupted = time.monotonic()
         self._tell({"type": "interrupt", "stream_id": self.turn.stream_id})
 
+    async def fence(self) -> None:
+        """Wait until the server has read all that was said: a ping is answered in order."""
+        self._fenced = asyncio.get_running_loop().create_future()
+        self._transport.write(b"\x89\x80\x00\x00\x00\x00")
+        async with asyncio.timeout(WHOLE):
+            await self._fenced
+
     def hang_up(self) -> None:
         """Close the connection."""
         self._transport.write(b"\x88\x80\x00\x00\x00\x00")
@@ -110,7 +120,7 @@ class Caller(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Nothing more will come."""
         lost = ConnectionError(f"the server hung up: {error}")
-        for waiting in (self._connected, self._ended):
+        for waiting in (self._connected, self._ended, self._fenced):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(lost)
 
@@ -140,11 +150,19 @@ class Caller(asyncio.Protocol):
                 self._hear(orjson.loads(buffer[start:at]), now)
             elif kind == 9:
                 self._transport.write(_masked(buffer[start:at], 0x8A))
+            elif kind == 10:
+                self._pass_fence(now)
         self._buffer = buffer[at:]
+
+    def _pass_fence(self, now: float) -> None:
+        if self.turn is not None:
+            self.turn.fenced = now
+        if self._fenced is not None and not self._fenced.done():
+            self._fenced.set_result(None)
 
     def _hear(self, message: dict[str, Any], now: float) -> None:
         turn, data = self.turn, message["data"]
-        if turn is None or data["stream_id"] != turn.stream_id or turn.ended:
+        if turn is None or data["stream_id"] != turn.stream_id or turn.ended or turn.fenced:
             self.strays += 1
             return
         turn.last = now

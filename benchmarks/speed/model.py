@@ -26,6 +26,8 @@ class Book:
         self.tool = ""
         """A tool that each first request of a turn is answered with; none if empty."""
         self.script: list[bytes] = []
+        self.brief: list[bytes] = []
+        """What lines that ask for it, with their last word, are answered with: one word."""
         self.call: list[bytes] = []
         self.times: dict[str, list[dict[str, float]]] = {}
         """Seconds on the machine's monotonic clock, by the last words of the caller."""
@@ -37,6 +39,7 @@ class Book:
         words = [_delta({"content": word}) for word in said["words"]]
         self.script = [_delta({"role": "assistant", "content": ""}), *words]
         self.script.append(_delta({}, "stop") + _chunked(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+        self.brief = [*self.script[:2], self.script[-1]]
         function = {"name": self.tool, "arguments": "{}"}
         asked = {"index": 0, "id": "call_1", "type": "function", "function": function}
         ending = _delta({}, "tool_calls") + _chunked(b"data: [DONE]\n\n") + b"0\r\n\r\n"
@@ -54,7 +57,7 @@ class Book:
         self.times.setdefault(words, []).append(noted)
         if self.tool and messages[-1]["role"] != "tool":
             return noted, self.call
-        return noted, self.script
+        return noted, self.brief if words.endswith(" briefly.") else self.script
 
 
 class Connection(asyncio.Protocol):

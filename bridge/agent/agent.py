@@ -85,7 +85,8 @@ class LangChainAgent:
             middleware=[ToolCalls(policies), *middleware, ModelCalls(self._chain)],
             context_schema=Reply,
         )
-        self._asked_with = None if middleware else _asked_with(chain, tools, limits)
+        past_graph = not middleware and not tracing()
+        self._asked_with = _asked_with(chain, tools, limits) if past_graph else None
         # The caps in `Limits` end a loop long before; this stops a bug in them.
         self._config: RunnableConfig = {"recursion_limit": 4 * limits.max_model_calls + 4}
 
@@ -98,7 +99,7 @@ class LangChainAgent:
         reply = Reply(brief, voice, self.limits)
         messages = [self._system(brief), *_messages(brief)]
         try:
-            if self._asked_with is not None and not tracing():
+            if self._asked_with is not None:
                 reply.first = await self._answer(messages, self._asked_with, reply)
                 if not reply.first.tool_calls:
                     return
@@ -108,8 +109,9 @@ class LangChainAgent:
         except Exception as error:
             raise AgentError("agent", f"{type(error).__name__}: {error}") from error
 
-    async def warm(self) -> None:
-        """Have a connection to the first model open. Never fails."""
+    async def warm(self, brief: Brief) -> None:
+        """Have the system prompt written, and a connection to the first model open. Never fails."""
+        self._system(brief)
         first = next(iter(self._chain)).chat
         if isinstance(first, CanWarm):
             await first.warm()

@@ -79,18 +79,23 @@ class ModelChain:
                     model.breaker.failed()
                 if reply.voice.sent > sent:
                     raise
-                failure = error
+                failure = error.with_traceback(None)
             else:
                 model.breaker.succeeded()
                 model.stood_in += position > 0
                 return message
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # it knows this frame: together they would wait for the garbage collector
 
     async def _ask(self, model: NamedModel, ask: Ask, reply: Reply, share: float) -> AIMessage:
         deadline = _now() + share
         try:
             return await self._attempt(model, ask, reply, deadline)
         except ModelFailed as error:
+            if not error.retryable:
+                raise
             failures = [error]
 
         async def attempt() -> AIMessage:
@@ -126,9 +131,12 @@ class ModelChain:
             raise
         except Exception as error:  # providers raise anything, also ValueError
             reply.voice.drop_message()
-            failed = model_failed(error, spoke=reply.voice.sent > sent)
-            model.failures[failed.kind] += 1
-            raise failed from error
+            raise _counted(model, model_failed(error, spoke=reply.voice.sent > sent)) from error
+
+
+def _counted(model: NamedModel, failed: ModelFailed) -> ModelFailed:
+    model.failures[failed.kind] += 1
+    return failed
 
 
 def _now() -> float:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any, cast
@@ -18,14 +18,21 @@ from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI
 from pydantic import Field, PrivateAttr, SecretStr, field_validator
 
+from bridge.agent.lean_asking import Asking
 from bridge.agent.lean_chunks import AnswerReader, text_chunk
 from bridge.agent.lean_errors import raise_as_langchain
 from bridge.agent.lean_http import Upstream
-from bridge.agent.lean_request import Described, Tool, encoded, wire_messages
+from bridge.agent.lean_request import Described, Tool
 from bridge.agent.message import Listener, ModelMessage, listening
 
 GRACE = 1.0
 """Seconds a server may take for usage and `[DONE]`, once it has given a finish reason."""
+AHEAD = 120
+"""Characters of an answer that are passed on the moment they come. They take eight seconds to be
+spoken, so nobody hears when those after them come..."""
+BREATH = 0.03
+"""...which is that many seconds later at most: what came meanwhile is read at once, and each read
+costs as much as three tokens."""
 
 _NEEDS_STOCK = {"response_format", "extra_headers", "extra_query", "timeout"}
 """Arguments that the SDK takes for itself, or answers with another kind of stream."""
@@ -57,6 +64,7 @@ class LeanChatOpenAI(ChatOpenAI):
     stream_chunk_timeout: float | None = None
 
     _upstream: Upstream | None = PrivateAttr(default=None)
+    _asked: Asking | None = PrivateAttr(default=None)
     _described: Described = PrivateAttr(default_factory=Described)
 
     @field_validator("max_retries")
@@ -66,7 +74,7 @@ class LeanChatOpenAI(ChatOpenAI):
 
     async def warm(self) -> None:
         """Have a connection open before the caller speaks. Never fails."""
-        if self._is_lean({}):
+        if self._asking({}).lean:
             await self._server().warm()
 
     async def aclose(self) -> None:
@@ -86,7 +94,7 @@ class LeanChatOpenAI(ChatOpenAI):
             async_api
             and listening.get() is not None
             and all(isinstance(handler, Listener) for handler in handlers)
-            and self._is_lean(kwargs)
+            and self._asking(kwargs).lean
         ):
             return False  # `_agenerate` tells whoever listens, without an object for every token
         return super()._should_stream(async_api=async_api, run_manager=run_manager, **kwargs)
@@ -98,20 +106,20 @@ class LeanChatOpenAI(ChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        message = listening.get()
-        if message is None or not self._is_lean(kwargs):
+        message, asking = listening.get(), self._asking(kwargs, stop)
+        if message is None or not asking.lean:
             return await super()._agenerate(messages, stop, run_manager, **kwargs)
-        return await self._spoken(message, messages, stop, kwargs)
+        return await self._spoken(message, messages, asking)
 
     async def answer(self, messages: Sequence[BaseMessage], **kwargs: Any) -> AIMessage:
         """Answer whoever listens in this task, and nobody else: no callbacks, no configuration.
 
         `kwargs` are what `bind_tools` binds. LangChain's way to the same takes a millisecond more.
         """
-        message = listening.get()
-        if message is None or not self._is_lean(kwargs):
+        message, asking = listening.get(), self._asking(kwargs)
+        if message is None or not asking.lean:
             return await self.ainvoke(list(messages), **kwargs)
-        result = await self._spoken(message, messages, None, kwargs)
+        result = await self._spoken(message, messages, asking)
         generation = result.generations[0]
         told, said = generation.generation_info or {}, cast("AIMessage", generation.message)
         said.response_metadata = {**told, **said.response_metadata}  # as LangChain would
@@ -121,12 +129,11 @@ class LeanChatOpenAI(ChatOpenAI):
         self,
         message: ModelMessage,
         messages: Sequence[BaseMessage],
-        stop: list[str] | None,
-        kwargs: dict[str, Any],
+        asking: Asking,
     ) -> ChatResult:
         words: list[str] = []
         chunks: list[ChatGenerationChunk] = []
-        async with aclosing(self._answer(messages, stop, kwargs)) as answer:
+        async with aclosing(self._answer(messages, asking)) as answer:
             async for piece in answer:
                 if isinstance(piece, str):
                     words.append(piece)
@@ -149,8 +156,8 @@ class LeanChatOpenAI(ChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        if self._is_lean(kwargs):
-            chunks = self._chunks(messages, stop, kwargs)
+        if (asking := self._asking(kwargs, stop)).lean:
+            chunks = self._chunks(messages, asking)
         else:
             chunks = super()._astream(messages, stop, run_manager, **kwargs)
             run_manager = None  # stock tells it
@@ -192,27 +199,38 @@ class LeanChatOpenAI(ChatOpenAI):
             )
         return self._upstream
 
-    def _body(
-        self,
-        messages: Sequence[BaseMessage],
-        stop: list[str] | None,
-        *,
-        stream_usage: bool | None = None,
-        **kwargs: Any,
-    ) -> bytes:
-        kwargs["stream"] = True
-        if self._should_stream_usage(stream_usage, **kwargs):
-            kwargs["stream_options"] = {"include_usage": True}
-        convert = partial(self._get_request_payload, stop=stop, **kwargs)
-        developer = re.match(r"o\d", self.model_name)  # such models have another name for it
-        payload = wire_messages(messages, convert, system=None if developer else "system")
-        payload.update(payload.pop("extra_body", None) or {})
-        return encoded(payload)
+    def _asking(self, kwargs: dict[str, Any], stop: list[str] | None = None) -> Asking:
+        """How to ask with these arguments. What the model is set to is looked at once."""
+        asking = self._asked
+        if asking is None or not asking.fits(kwargs, stop):
+            asking = self._asked = self._work_out(kwargs, stop)
+        return asking
+
+    def _work_out(self, kwargs: dict[str, Any], stop: list[str] | None) -> Asking:
+        if not self._is_lean(kwargs):
+            return Asking(kwargs, stop, False, {}, {}, lambda _: [], None)
+        asked = {**kwargs, "stream": True}
+        if self._should_stream_usage(asked.pop("stream_usage", None), **asked):
+            asked["stream_options"] = {"include_usage": True}
+        convert: Callable[[Sequence[BaseMessage]], dict[str, Any]] = partial(
+            self._get_request_payload, stop=stop, **asked
+        )
+        payload = convert([])
+        return Asking(
+            kwargs,
+            stop,
+            lean=True,
+            payload=payload,
+            extra=payload.pop("extra_body", None) or {},
+            odd=lambda messages: convert(messages)["messages"],
+            # o1 and its like have another name for the system's role.
+            system=None if re.match(r"o\d", self.model_name) else "system",
+        )
 
     async def _chunks(
-        self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+        self, messages: Sequence[BaseMessage], asking: Asking
     ) -> AsyncIterator[ChatGenerationChunk]:
-        async with aclosing(self._answer(messages, stop, kwargs)) as answer:
+        async with aclosing(self._answer(messages, asking)) as answer:
             async for piece in answer:
                 if isinstance(piece, str):
                     yield text_chunk(piece, self.output_version)
@@ -220,19 +238,24 @@ class LeanChatOpenAI(ChatOpenAI):
                     yield piece
 
     async def _answer(
-        self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+        self, messages: Sequence[BaseMessage], asking: Asking
     ) -> AsyncGenerator[str | ChatGenerationChunk]:
         server = self._server()
         answer = AnswerReader(
             lambda chunk: self._convert_chunk_to_generation_chunk(chunk, AIMessageChunk, None),
             request=server.request,
         )
+        said = 0
         try:
-            incoming = await server.open(self._body(messages, stop, **kwargs))
+            incoming = await server.open(asking.body(messages))
             try:
                 while not (answer.finished or answer.done) and (data := await incoming.read()):
                     for piece in answer.feed(data):
                         yield piece
+                        # A tool's arguments are waited for: they are read as they come.
+                        said = said + len(piece) if isinstance(piece, str) else 0
+                    if said > AHEAD and not answer.finished:
+                        await incoming.gather(BREATH)
                 if not answer.finished:
                     raise openai.APIConnectionError(
                         message="The stream ended without a finish reason.", request=server.request

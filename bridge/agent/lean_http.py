@@ -137,6 +137,18 @@ class Body:
         except _FAILURES as error:
             raise _lost(self._request, error) from error
 
+    async def gather(self, seconds: float) -> None:
+        """Leave what comes meanwhile to the system, to be read at once: each read has its price."""
+        connection = self._response.connection
+        transport = connection.transport if connection is not None else None
+        if not isinstance(transport, asyncio.ReadTransport):  # the body has ended, or broken off
+            return
+        transport.pause_reading()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            transport.resume_reading()
+
     async def read_until(self, time: float) -> bytes:
         """Wait for more until `time` by the loop's clock. Nothing, too late and broken: `b""`."""
         with suppress(*_FAILURES):

@@ -3,7 +3,7 @@
 import json
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from langchain_core.messages import (
@@ -20,11 +20,11 @@ from pydantic import BaseModel
 
 def wire_messages(
     messages: Sequence[BaseMessage],
-    convert: Callable[[Sequence[BaseMessage]], dict[str, Any]],
+    odd: Callable[[Sequence[BaseMessage]], list[dict[str, Any]]],
     *,
     system: str | None,
-) -> dict[str, Any]:
-    """Write a whole payload. `convert` is stock's way, which walks an answer letter by letter.
+) -> list[dict[str, Any]]:
+    """Write messages. `odd` is stock's way, which walks an answer letter by letter.
 
     `system` is what the model calls the system's role; None leaves that to stock.
     """
@@ -33,12 +33,12 @@ def wire_messages(
         AIMessage: "assistant",
         SystemMessage: system,
     }
-    plain = [_plain_message(message, roles) for message in messages]
-    odd = [message for message, written in zip(messages, plain, strict=True) if not written]
-    payload = convert(odd)
-    converted = iter(payload["messages"])
-    payload["messages"] = [written or next(converted) for written in plain]
-    return payload
+    written = [_plain_message(message, roles) for message in messages]
+    if None not in written:
+        return cast("list[dict[str, Any]]", written)
+    left = [message for message, plain in zip(messages, written, strict=True) if plain is None]
+    converted = iter(odd(left))
+    return [plain or next(converted) for plain in written]
 
 
 def _plain_message(

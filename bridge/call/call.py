@@ -11,7 +11,7 @@ from bridge.call.account import Account, ToldLine
 from bridge.call.ahead import Drafts
 from bridge.call.deadair import Fillers
 from bridge.call.delivery import Manner
-from bridge.call.events import CallBegan, CallData, CallEnded, Ending, Remembered
+from bridge.call.events import CallBegan, CallData, CallEnded, Ending, Remembered, TurnHeard
 from bridge.call.farewell import Farewells
 from bridge.call.heard import heard_of
 from bridge.call.history import history, trimmed
@@ -243,7 +243,7 @@ class Call:
             return
         self._newest = number
         self._farewells.withdraw(self._last_entry())
-        self._tell_heard(data.transcript)
+        heard = self._heard_before(data.transcript)
         last, before = self._last_entry(), self.ledger.answered(digest)
         if last is not None and last.digest != digest:
             self.ledger.heard(last)
@@ -254,6 +254,8 @@ class Call:
             self._promote(draft, data)
         else:
             self._speak(data.stream_id, self._reply_to(data.transcript), data.transcript)
+        if heard is not None:  # told when the model has been asked: a caller waits
+            asyncio.get_running_loop().call_soon(self._account.tell, heard)
 
     def _is_old(self, number: int, digest: int) -> bool:
         """Whether a request was answered already on this socket, or is overtaken."""
@@ -301,15 +303,16 @@ class Call:
         if not self._farewells.heard(entry):
             self._quiet.begin()
 
-    def _tell_heard(self, transcript: Sequence[Utterance]) -> None:
-        """The next request shows how much the caller heard of the turn before."""
+    def _heard_before(self, transcript: Sequence[Utterance]) -> TurnHeard | None:
+        """How much the caller heard of the turn before, as the next request shows it."""
         last = self._last_entry()
-        if last is not None and last.said and not last.played:
-            self._account.tell(heard_of(last, transcript))
+        unknown = last is not None and last.said and not last.played
+        return heard_of(last, transcript) if last is not None and unknown else None
 
     def _warm(self) -> None:
         if self._warming is None or self._warming.done():
-            self._warming = asyncio.create_task(self._setup.agent().warm(), name="warm")
+            brief = Brief(self.data, (), "", self._kept)
+            self._warming = asyncio.create_task(self._setup.agent().warm(brief), name="warm")
 
     # ── turns ────────────────────────────────────────────────────────────────────────────────────
 

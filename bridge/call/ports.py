@@ -149,8 +149,11 @@ class Agent(Protocol):
             AgentError: there is no answer, or only a part of one.
         """
 
-    async def warm(self) -> None:
-        """Have a connection to the model open before a reply needs one. Never fails."""
+    async def warm(self, brief: Brief) -> None:
+        """Do ahead of a reply what can be done without its words: connect, above all. Never fails.
+
+        `brief` has no history, and the memory of an earlier call only if that is known already.
+        """
 
 
 class Line(Protocol):

@@ -31,7 +31,7 @@ from bridge.call.notes import BROKEN_OFF, WITHDRAWN
 from bridge.call.ports import Action, AnswerFull, Line, Voice
 from bridge.call.questions import take_answer
 from bridge.call.toolruns import ToolRuns
-from bridge.errors import AgentError, CallClosed, ToolError
+from bridge.errors import AgentError, CallClosed, ToolError, let_frames_go
 
 T = TypeVar("T")
 
@@ -96,8 +96,8 @@ class Turn:
         """Set once Millis wants this reply."""
         self._decided = asyncio.Event()
         """Set once it does, or never will."""
-        self._early: list[CallEvent] = []
-        """What happened before Millis asked: told once it does, else never."""
+        self._early: list[CallEvent] | None = []
+        """What happened before Millis asked: told once it does, else never. None: it is told."""
         self._announced_at: float | None = None
         """When the first text was spoken that is neither the model's own nor a filler."""
         self._model_asked: float | None = None
@@ -108,10 +108,12 @@ class Turn:
         """When the message with the first word, or the newest before it, gave its own."""
         self._silent_since: float | None = None
         self._company = Company(self._delivery, setup.patience, setup.fillers)
-        if stream_id is not None:
-            self._decide(stream_id, ahead=False)
         self._speaking = asyncio.create_task(self._speak(reply), name=f"speak {stream_id}")
         self._ending = asyncio.create_task(self._end(), name=f"end {stream_id}")
+        if stream_id is not None:
+            self._decide()
+            # The model is asked first, and then this is told: a caller waits.
+            asyncio.get_running_loop().call_soon(self._tell_early, stream_id)
 
     @property
     def done(self) -> bool:
@@ -134,20 +136,24 @@ class Turn:
         self.stream_id = stream_id
         self._began = now()
         self._delivery.release(stream_id)
-        self._decide(stream_id, ahead=True)
+        self._tell_early(stream_id, ahead=True)
+        self._decide()
 
-    def _decide(self, stream_id: int | str, *, ahead: bool) -> None:
+    def _decide(self) -> None:
         self._asked_for.set()
         self._decided.set()
+        self._company.begin()
+
+    def _tell_early(self, stream_id: int | str, *, ahead: bool = False) -> None:
         lines = user_lines(self.entry.transcript)
         asked = lines[-1] if lines else ""
         began = TurnBegan(stream_id, self.entry.number, asked, self.entry.place, ahead)
-        for event in (began, *self._early):
+        early, self._early = self._early or [], None
+        for event in (began, *early):
             self._setup.account.tell(event)
-        self._company.begin()
 
     def _tell(self, event: CallEvent) -> None:
-        if self._asked_for.is_set():
+        if self._early is None:
             self._setup.account.tell(event)
         else:
             self._early.append(event)
@@ -411,6 +417,12 @@ class Turn:
             if self._silence is not None:
                 return None
             return "server_stopped" if self._broken_off else "cancelled"
+        try:
+            return self._named(found)
+        finally:
+            let_frames_go(found)
+
+    def _named(self, found: BaseException | None) -> str | None:
         match found:
             case None | CallClosed():
                 return None

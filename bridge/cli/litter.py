@@ -8,6 +8,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bridge.cli import hugepages
+
 
 @contextmanager
 def left_alone() -> Iterator[None]:
@@ -19,26 +21,26 @@ def left_alone() -> Iterator[None]:
         gc.enable()
 
 
-_NEWEST, _YOUNG, _OLD = 1_000, 5, 200
+_NEWEST, _YOUNG, _OLD = 1_000, 1, 500
 """How many more objects there are when the newest are looked at; how many such looks there are
 between two at the young ones; and how many of those between two thorough ones.
 
-Each look holds up all calls. With a hundred of them speaking: 1 ms for the newest, five times a
-second; 7 ms for the young ones, once a second; a thorough one, every few minutes if there is a
-quarter more to look at than the last time: 30 ms, and 0.2 s with a thousand that wait. Those find
-what asyncio leaves of each connection, 1 KiB, and else hardly anything: a call that ends is freed
-without them (tests/server/test_leaving_nothing.py). With 2,000 and 10 it was 18 ms every three
-seconds, which the slowest of a hundred first words waited for; with Python's own 700, 10, 10 the
-thorough looks took a fifth of the core. A plain turn leaves nothing to be found
-(tests/test_cost.py)."""
+Each look holds up all calls. With a hundred of them speaking: 0.1 ms for the newest, up to 2 ms for
+the young ones, a few times a second; a thorough one, every few minutes if there is a quarter more
+to look at than the last time: 30 ms, and 0.2 s with a thousand that wait. Those find what asyncio
+leaves of each connection, 1 KiB, and else hardly anything: a call that ends is freed without them
+(tests/server/test_leaving_nothing.py). With 5 in place of 1 the young ones were five times as many,
+and a look took 9 ms; with Python's own 700, 10, 10 the thorough looks took a fifth of the core. A
+plain turn leaves nothing to be found (tests/test_cost.py)."""
 
 
 def settle() -> None:
-    """Never look at what there is now, and seldom at what comes.
+    """Never look at what there is now, and seldom at what comes. What stays moves to large pages.
 
     A cycle that is let go of later, such as the first version of a tool that is replaced, stays in
     memory: once, as what comes after it is looked at.
     """
     gc.freeze()
+    hugepages.collapse()
     gc.set_threshold(_NEWEST, _YOUNG, _OLD)
     gc.enable()

@@ -50,8 +50,7 @@ def welcome(bridge: Bridge) -> None:
     """Print what a person needs to know next."""
     console = Console(highlight=False, soft_wrap=True)  # a command is not to be cut in two
     settings = bridge.settings
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = escape(f"{host}:{bridge.port}")
+    address, apart = escape(bridge.ports.calls.address), escape(bridge.ports.operating.address)
     secret = "/<your token>" if settings.token else ""
     console.print(f"[bold]millis-bridge {__version__}[/bold] is listening")
     for label, text in (
@@ -60,7 +59,7 @@ def welcome(bridge: Bridge) -> None:
         ("prompts", _names(sorted(bridge.prompts.current.templates))),
         ("Millis", f"ws://{address}/millis{secret}  (from outside: wss://YOUR-HOST/…)"),
         ("health", f"http://{address}/healthz"),
-        ("console", f"http://{address}/console"),
+        ("console", f"http://{apart}/console"),
         ("talk", f"[bold]{_command()} chat[/bold]  in a second terminal"),
     ):
         console.print(f"  {label:<8} {text}")

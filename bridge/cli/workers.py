@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,16 +54,20 @@ def supervise(settings: Settings, started: Callable[[], None]) -> None:
         SettingsError: the port cannot be had, or a setting is wrong.
         SystemExit: always; 2 if the workers cannot start.
     """
-    with _reserved(settings.host, settings.port) as address:
+    with ExitStack() as ports:
+        addresses = [ports.enter_context(_reserved(settings.host, settings.port, "BRIDGE_PORT"))]
+        if (port := settings.admin_port) is not None:
+            apart = _reserved(settings.admin_host, port, "BRIDGE_ADMIN_PORT")
+            addresses.append(ports.enter_context(apart))
         # What one of them needs is loaded before they part: they share its memory, and one that is
         # replaced is back sooner.
         Bridge(settings)
         gc.freeze()
-        _Supervisor(_Workers(settings, address, started)).run()
+        _Supervisor(_Workers(settings, addresses, started)).run()
 
 
 @contextmanager
-def _reserved(host: str, port: int) -> Iterator[str]:
+def _reserved(host: str, port: int, setting: str) -> Iterator[str]:
     """Have the port for our own processes; the address as gunicorn writes it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -76,7 +80,7 @@ def _reserved(host: str, port: int) -> Iterator[str]:
         share.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         share.bind((address, port))
     except OSError as error:
-        raise port_taken(host, port, error) from None
+        raise port_taken(host, port, error, setting) from None
     with share:
         yield f"[{address}]:{port}" if family == socket.AF_INET6 else f"{address}:{port}"
 
@@ -84,9 +88,11 @@ def _reserved(host: str, port: int) -> Iterator[str]:
 class _Workers(BaseApplication):
     """What gunicorn wants to know."""
 
-    def __init__(self, settings: Settings, address: str, started: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: Settings, addresses: list[str], started: Callable[[], None]
+    ) -> None:
         self.settings = settings
-        self.address = address
+        self.addresses = addresses
         self.started = started
         self._whys = os.pipe()
         os.set_blocking(self._whys[0], False)
@@ -98,7 +104,7 @@ class _Workers(BaseApplication):
         choices = {
             "workers": settings.workers,
             "worker_class": _BridgeWorker,
-            "bind": self.address,
+            "bind": self.addresses,
             "reuse_port": True,
             "timeout": _HUNG,
             "graceful_timeout": int(max(settings.pre_drain, settings.drain_timeout)) + _SPARE,
@@ -219,7 +225,7 @@ class _BridgeWorker(Worker):
             workers.started()
 
         try:
-            await run(Bridge(workers.settings, listening=self.sockets[0]), told, ready)
+            await run(Bridge(workers.settings, listening=self.sockets), told, ready)
         finally:
             living.cancel()
             await asyncio.wait({living})

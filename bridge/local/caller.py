@@ -191,7 +191,7 @@ class Caller:
         elif message["type"] == "interrupt" and before and stream_id in (None, before.stream_id):
             before.silence("interrupted", self._now())
         await self.line.send(message)
-        if before is not None:
+        if before is not None and before.silenced:  # a mark from before that would tell nothing
             await self.line.mark(before.stream_id)
 
     async def dial_again(self) -> None:

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Final, Self
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 _EVERY: Final = 0.1
@@ -41,6 +41,10 @@ class LoopWatch:
             "Times that it did not answer for a second.",
             registry=registry,
         )
+        Gauge(
+            "millis_bridge_loop_tasks", "Tasks on the event loop, now.", registry=registry
+        ).set_function(self._tasks)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
         self._answered = threading.Event()
         """The answer to the newest question."""
@@ -48,7 +52,8 @@ class LoopWatch:
 
     def __enter__(self) -> Self:
         """Watch the running loop."""
-        watched = asyncio.get_running_loop(), threading.get_ident()
+        self._loop = asyncio.get_running_loop()
+        watched = self._loop, threading.get_ident()
         self._thread = threading.Thread(
             target=self._watch, args=watched, name="loop watch", daemon=True
         )
@@ -61,6 +66,9 @@ class LoopWatch:
         self._answered.set()  # the loop has no time for it: it waits here
         if self._thread is not None:
             self._thread.join()
+
+    def _tasks(self) -> int:
+        return 0 if self._loop is None else len(asyncio.all_tasks(self._loop))
 
     def _watch(self, loop: asyncio.AbstractEventLoop, thread: int) -> None:
         while not self._stopping.wait(_EVERY):

@@ -1,27 +1,73 @@
 """Jinja for speech: sandboxed, forgiving about what is missing, and bounded."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jinja2 import ChainableUndefined, TemplateRuntimeError, Undefined, nodes
-from jinja2.exceptions import SecurityError
+from jinja2 import ChainableUndefined, Template, TemplateRuntimeError, Undefined, nodes
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
 
-LONGEST_REPEAT = 64 * 1024
-"""Characters or items that `*` may make, and bits that `**` may."""
+from bridge.plugins.budget import Budget
 
 Notice = Callable[[str], None]
+
+
+_PASS_ON = frozenset({"default", "d"})
+"""Filters that make nothing of what they are given."""
+
+
+class _CountingGenerator(CodeGenerator):
+    """Writes code that pays for what it does where Jinja has no hook: loops, `~`, lists, `==`."""
+
+    def visit_For(self, node: nodes.For, frame: Frame) -> None:
+        step = nodes.EnvironmentAttribute("step", lineno=node.lineno)
+        node.body.insert(0, nodes.ExprStmt(step, lineno=node.lineno))
+        if node.test is not None:
+            node.test = nodes.And(step, node.test, lineno=node.lineno)
+        super().visit_For(node, frame)
+
+    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:
+        self.write("(environment.step and ")
+        super().visit_Compare(node, frame)
+        self.write(")")
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
+        self.write("environment.concat(map(str, (")
+        for part in node.nodes:
+            self.visit(part, frame)
+            self.write(", ")
+        self.write(")))")
+
+    def visit_List(self, node: nodes.List, frame: Frame) -> None:
+        self._paid(super().visit_List, node, frame)
+
+    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:
+        self._paid(super().visit_Dict, node, frame)
+
+    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:
+        if node.ctx == "load":
+            self._paid(super().visit_Tuple, node, frame)
+        else:
+            super().visit_Tuple(node, frame)
+
+    def _paid(self, visit: Callable[..., None], node: nodes.Node, frame: Frame) -> None:
+        self.write("environment.budget.made(")
+        visit(node, frame)
+        self.write(")")
 
 
 class SpeechEnvironment(ImmutableSandboxedEnvironment):
     """Compiles one template, and tells `notice` the names it misses while rendering."""
 
-    intercepted_binops = frozenset({"*", "**"})
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
+    code_generator_class = _CountingGenerator
 
     def __init__(self, notice: Notice) -> None:
+        self.budget = Budget()
         super().__init__(
             undefined=_undefined_that_tells(notice),
-            finalize=_nothing_for_none,
+            finalize=self._finalize,
             trim_blocks=True,
             lstrip_blocks=True,
             optimized=False,  # do not compute constants while compiling: that has no limits
@@ -29,6 +75,32 @@ class SpeechEnvironment(ImmutableSandboxedEnvironment):
         )
         # No lipsum: it makes text of any length. No cycler, joiner: they hold state.
         self.globals = {"range": safe_range, "dict": dict}
+        self.concat = self.budget.join  # type: ignore[method-assign]
+        self.filters = {name: self._paid(name, one) for name, one in self.filters.items()}
+        self.tests = {name: self._paid(name, one) for name, one in self.tests.items()}
+
+    def render(self, template: Template, values: Mapping[str, Any], room: int) -> tuple[str, bool]:
+        """Put the values in, up to so many characters; the text, and whether it had to be cut.
+
+        Raises:
+            SecurityError: the template does too much.
+            Exception: whatever a template may raise.
+        """
+        self.budget.begin()
+        parts = []
+        for part in template.generate(values):
+            parts.append(part[:room])
+            room -= len(parts[-1])
+            if not room:
+                break
+        # A lone surrogate in the data would fail later, on its way to the model or the socket.
+        return "".join(parts).strip().encode(errors="replace").decode(), not room
+
+    @property
+    def step(self) -> bool:
+        """Pay for a step, and go on: what the template's code reads where it begins one."""
+        self.budget.spend()
+        return True
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Read `a.b`: of a mapping only its data, so that `metadata.items` is what Millis sent."""
@@ -43,33 +115,38 @@ class SpeechEnvironment(ImmutableSandboxedEnvironment):
         return super().getitem(obj, argument)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """Compute `*` and `**`, unless the result would fill the memory."""
-        if _size_of(operator, left, right) > LONGEST_REPEAT:
-            raise SecurityError(f"the result of {operator} is too large")
-        return super().call_binop(context, operator, left, right)
+        """Compute `+`, `*`, `**` and `%`, unless the result would fill the memory."""
+        self.budget.operate(operator, left, right)
+        return self.budget.made(super().call_binop(context, operator, left, right))
+
+    def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a method, a macro or a function."""
+        method = getattr(obj, "__wrapped__", obj)  # the sandbox's own `format` has the text's
+        subject = getattr(method, "__self__", None)
+        if not isinstance(obj, Undefined) and subject is not None:
+            self.budget.use(method.__name__, subject, (*args, *kwargs.values()))
+        return self.budget.made(super().call(context, obj, *args, **kwargs))
+
+    def _paid(self, name: str, use: Any) -> Callable[..., Any]:
+        """Have a filter or a test paid for; what Jinja has noted of it stays."""
+        own = 1 if hasattr(use, "jinja_pass_arg") else 0  # Jinja's own argument, before the value
+
+        @functools.wraps(use)
+        def paid(*args: Any, **kwargs: Any) -> Any:
+            if name not in _PASS_ON:
+                self.budget.use(name, args[own], (*args[own + 1 :], *kwargs.values()))
+            return self.budget.made(use(*args, **kwargs))
+
+        return paid
+
+    def _finalize(self, value: Any) -> Any:
+        return "" if value is None else self.budget.made(value)
 
     def _entry(self, data: Mapping[Any, Any], key: Any) -> Any:
         try:
             return data[key]
         except (KeyError, TypeError):  # TypeError: the key cannot be hashed
             return self.undefined(obj=data, name=str(key))
-
-
-def _size_of(operator: str, left: Any, right: Any) -> float:
-    if operator == "**":
-        if isinstance(left, int) and isinstance(right, int):
-            return left.bit_length() * right
-        return 0  # of floats: large ones raise OverflowError by themselves
-    for value, times in ((left, right), (right, left)):
-        if isinstance(value, str | bytes | list | tuple) and isinstance(times, int):
-            return len(value) * times
-    if isinstance(left, int) and isinstance(right, int):
-        return left.bit_length() + right.bit_length()
-    return 0
-
-
-def _nothing_for_none(value: Any) -> Any:
-    return "" if value is None else value
 
 
 def _undefined_that_tells(notice: Notice) -> type[Undefined]:

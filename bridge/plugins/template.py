@@ -33,7 +33,7 @@ class PromptTemplate:
         self.fallback = fallback
         """What is said when rendering fails."""
         self._noticed: set[str] = set()
-        environment = SpeechEnvironment(self._notice)
+        environment = self._environment = SpeechEnvironment(self._notice)
         reject_references(environment.parse(source, filename=file))
         code = environment.compile(source, filename=file)
         self._template = Template.from_code(environment, code, environment.make_globals(None))
@@ -52,16 +52,10 @@ class PromptTemplate:
             return self.fallback
 
     def _render(self, values: Mapping[str, Any]) -> str:
-        parts = []
-        room = LONGEST_TEXT
-        for part in self._template.generate(values):
-            parts.append(part[:room])
-            room -= len(parts[-1])
-            if not room:
-                log.warning("prompt cut", file=self.file, longest=LONGEST_TEXT)
-                break
-        # A lone surrogate in the data would fail later, on its way to the model or the socket.
-        return "".join(parts).strip().encode(errors="replace").decode()
+        text, cut = self._environment.render(self._template, values, LONGEST_TEXT)
+        if cut:
+            log.warning("prompt cut", file=self.file, longest=LONGEST_TEXT)
+        return text
 
     def _notice(self, name: str) -> None:
         # A name that is not in the file was computed, perhaps from what the caller said.

@@ -25,17 +25,11 @@ def try_out(source: str, call: CallData) -> Tryout:
     """Render a template without a trace in the log. Never raises."""
     missed: list[str] = []
     environment = SpeechEnvironment(missed.append)
-    parts = []
-    room = LONGEST_TEXT
     try:
-        for part in environment.from_string(source).generate(values_of(call, datetime.now(UTC))):
-            parts.append(part[:room])
-            room -= len(parts[-1])
-            if not room:
-                break
+        template = environment.from_string(source)
+        text, _ = environment.render(template, values_of(call, datetime.now(UTC)), LONGEST_TEXT)
     except Exception as error:  # noqa: BLE001 - a template is foreign code: it may raise anything
         return Tryout(
             "", tuple(dict.fromkeys(missed)), one_line(f"{type(error).__name__}: {error}")
         )
-    text = "".join(parts).strip().encode(errors="replace").decode()
     return Tryout(text, tuple(dict.fromkeys(missed)))

@@ -1,5 +1,6 @@
 """YAML as plain values, and the line on which each of them stands. The text may be hostile."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -13,6 +14,8 @@ _LONGEST: Final = 256 * 1024
 _MOST_VALUES: Final = 20_000
 """An alias repeats what it stands for, so a short text can mean a very long one."""
 _DEEPEST: Final = 30
+_NO_CHARACTER: Final = "a character that YAML does not allow"
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
 class BadYaml(Exception):
@@ -57,7 +60,7 @@ def tree_of(text: str) -> Tree:
         raise BadYaml(1, f"longer than {_LONGEST // 1024} KiB")
     try:
         loader = _Loader(text)
-        root = loader.get_single_node()
+        root = _root(loader)
         walk = _Walk(loader)
         value = None if root is None else walk.value(root, ())
     except yaml.MarkedYAMLError as error:
@@ -65,10 +68,17 @@ def tree_of(text: str) -> Tree:
         raise BadYaml(mark.line + 1 if mark else 1, _reason(error)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise BadYaml(line, "a character that YAML does not allow") from None
+        raise BadYaml(line, _NO_CHARACTER) from None
     except RecursionError:
         raise BadYaml(1, "nested too deeply") from None
     return Tree(value, walk.lines)
+
+
+def _root(loader: _Loader) -> yaml.Node | None:
+    try:
+        return loader.get_single_node()
+    except (ValueError, OverflowError):  # an escape like "\UFFFFFFFF"
+        raise BadYaml(loader.line + 1, _NO_CHARACTER) from None
 
 
 class _Walk:
@@ -105,10 +115,16 @@ class _Walk:
         return found
 
     def _scalar(self, node: yaml.Node) -> Any:
+        line = node.start_mark.line + 1
         try:
-            return cast("Any", self._loader.construct_object(node))
+            value = cast("Any", self._loader.construct_object(node))
         except ValueError:
-            raise BadYaml(node.start_mark.line + 1, "no number: put it in quotes") from None
+            raise BadYaml(line, "no number: put it in quotes") from None
+        except (LookupError, AttributeError):
+            raise BadYaml(line, f"this is no {node.tag.rpartition(':')[2]}") from None
+        if isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
+            raise BadYaml(line, _NO_CHARACTER)
+        return value
 
 
 def _reason(error: yaml.MarkedYAMLError) -> str:

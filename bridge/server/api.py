@@ -53,15 +53,14 @@ _SLOW_READER: web.AppKey[float] = web.AppKey("slow_reader", float)
 
 
 def add_api(
-    app: web.Application, archive: FindArchive, tokens: Sequence[str], *, send_timeout: float = 10.0
+    app: web.Application, archive: FindArchive, readers: Readers, *, send_timeout: float = 10.0
 ) -> None:
     """Serve the record below /api.
 
-    `archive` finds it when it is asked for; None while the record is off. `tokens` may read, each
-    of them; without any, only this machine. `send_timeout`: seconds that a reader may leave a bite
-    unread.
+    `archive` finds it when it is asked for; None while the record is off. `send_timeout`: seconds
+    that a reader may leave a bite unread.
     """
-    app.add_subapp(PREFIX, record_app(archive, Readers(tokens), send_timeout=send_timeout))
+    app.add_subapp(PREFIX, record_app(archive, readers, send_timeout=send_timeout))
 
 
 def record_app(

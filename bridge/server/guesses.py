@@ -7,12 +7,15 @@ of a token.
 """
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from typing import Final
+from http import HTTPStatus
+from typing import Final, Literal
 
 import structlog
 from aiohttp import web
+
+from bridge.server.problems import CannotAnswer
 
 MANY: Final = 30
 """Wrong tokens from one address in a minute that are answered as the first."""
@@ -21,7 +24,14 @@ WINDOW: Final = 60.0
 MOST: Final = 1024
 """Addresses that are remembered; beyond them the one that began first is forgotten."""
 
+Door = Literal["call", "watch", "api", "console"]
+"""What a token was to open; the metrics are read with those of the API."""
+
 _log = structlog.get_logger(__name__)
+
+
+_TOO_MANY: Final = "too many wrong tokens"
+_LATER: Final = {"Retry-After": str(int(WINDOW))}
 
 
 @dataclass(slots=True)
@@ -34,19 +44,33 @@ class Guesses:
     """The wrong tokens of the last minute."""
 
     def __init__(self) -> None:
+        self.refused: Counter[str] = Counter()
+        """Wrong tokens since the start, by door."""
         self._by_address: OrderedDict[str, _Tries] = OrderedDict()
 
     def __len__(self) -> int:
         """How many addresses are remembered."""
         return len(self._by_address)
 
-    def answer(self, request: web.Request) -> web.Response:
+    def answer(self, request: web.Request, door: Door) -> web.Response:
         """Count a wrong token, and refuse it with no word on what was wrong with it."""
-        # Whom the connection is with: what a header says of others, anybody can write.
-        if self.are_too_many(request.remote or "", time.monotonic()):
-            headers = {"Retry-After": str(int(WINDOW))}
-            return web.Response(status=429, text="too many wrong tokens\n", headers=headers)
+        if self._counted(request, door):
+            return web.Response(status=429, text=f"{_TOO_MANY}\n", headers=_LATER)
         return web.Response(status=401, text="unauthorized\n")
+
+    def note(self, request: web.Request, door: Door) -> None:
+        """Count a wrong token where refusing it takes more words.
+
+        Raises:
+            CannotAnswer: it is one of too many.
+        """
+        if self._counted(request, door):
+            raise CannotAnswer(HTTPStatus.TOO_MANY_REQUESTS, _TOO_MANY, headers=_LATER)
+
+    def _counted(self, request: web.Request, door: Door) -> bool:
+        self.refused[door] += 1
+        # Whom the connection is with: what a header says of others, anybody can write.
+        return self.are_too_many(request.remote or "", time.monotonic())
 
     def are_too_many(self, address: str, now: float) -> bool:
         """Count one more from an address, at `now` seconds; whether it should have stopped."""

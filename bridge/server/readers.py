@@ -7,6 +7,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from bridge.server.access import foreign_origin
+from bridge.server.guesses import Guesses
 from bridge.server.loopback import is_from_here
 from bridge.server.problems import CannotAnswer
 
@@ -14,7 +15,8 @@ from bridge.server.problems import CannotAnswer
 class Readers:
     """Decides who may read."""
 
-    def __init__(self, tokens: Sequence[str]) -> None:
+    def __init__(self, tokens: Sequence[str], guesses: Guesses | None = None) -> None:
+        self._guesses = Guesses() if guesses is None else guesses
         self._tokens = [token.encode() for token in tokens]
 
     @property
@@ -32,6 +34,8 @@ class Readers:
             raise CannotAnswer(HTTPStatus.FORBIDDEN, "pages of other sites may not read this")
         if self._tokens:
             if not self._has_token(request):
+                if "Authorization" in request.headers:  # who sends none has not guessed
+                    self._guesses.note(request, "api")
                 raise CannotAnswer(
                     HTTPStatus.UNAUTHORIZED,
                     "send one of BRIDGE_API_TOKEN as `Authorization: Bearer TOKEN`",

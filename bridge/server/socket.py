@@ -13,10 +13,11 @@ from bridge.call.call import Call
 from bridge.call.delivery import now
 from bridge.call.events import Ending
 from bridge.call.setup import CallSetup
-from bridge.errors import CallClosed, ProtocolError
+from bridge.errors import CallClosed, ProtocolError, let_frames_go
 from bridge.protocol import MAX_FRAME_BYTES, Inbound, decode
 from bridge.server.access import Keys, foreign_origin
 from bridge.server.guesses import Guesses
+from bridge.server.hall import waiting_one
 from bridge.server.loopback import is_rebound
 from bridge.server.outbox import Outbox
 
@@ -39,7 +40,8 @@ class Switchboard:
     guesses: Guesses = field(default_factory=Guesses)
     live: set[Outbox] = field(default_factory=set)
     refused: Counter[str] = field(default_factory=Counter)
-    """Sockets that were not let in, by reason: `token`, `origin`, `draining`, `full`."""
+    """Sockets that were not let in, by reason: `token`, `origin`, `draining`, `full`, or cut off
+    because they asked for nothing: `silent`, `crowded`."""
     calls_live: dict[Outbox, Call] = field(default_factory=dict)
     """Those of them that are a call already."""
     ready: bool = True
@@ -54,6 +56,10 @@ class Switchboard:
     def dropped(self) -> Counter[str]:
         """Frames and requests that could not be used, by reason."""
         return self.calls.dropped
+
+    def cut_off(self, why: str) -> None:
+        """Count a connection that asked for nothing."""
+        self.refused[why] += 1
 
     def let_go(self, outbox: Outbox) -> None:
         """Nothing of this call goes on any more, its tools neither."""
@@ -71,26 +77,33 @@ class Switchboard:
 SWITCHBOARD: web.AppKey[Switchboard] = web.AppKey("switchboard", Switchboard)
 
 
+def new_socket(heartbeat: float) -> web.WebSocketResponse:
+    """A call's socket, before the handshake. Whoever reads from it answers its pings."""
+    return web.WebSocketResponse(
+        heartbeat=heartbeat,
+        compress=False,  # permessage-deflate costs 100 KiB a connection and invites bombs
+        max_msg_size=MAX_FRAME_BYTES + 1,  # aiohttp's is the first size that is too large
+        autoping=False,  # it would wait for ever for a peer that pings and does not read
+    )
+
+
 async def answer(request: web.Request) -> web.StreamResponse:
     """Serve one call, from the handshake to the hang-up."""
     board = request.app[SWITCHBOARD]
     persona = board.keys.admit(request)
     if persona is None:
         board.refused["token"] += 1
-        return board.guesses.answer(request)
+        return board.guesses.answer(request, "call")
     refusal = _refusal(request, board)
     if refusal is not None:
         return refusal
-    socket = web.WebSocketResponse(
-        heartbeat=board.heartbeat,
-        compress=False,  # permessage-deflate costs 100 KiB a connection and invites bombs
-        max_msg_size=MAX_FRAME_BYTES,
-        autoping=False,  # it would wait for ever for a peer that pings and does not read
-    )
+    socket = new_socket(board.heartbeat)
     outbox = Outbox(socket, request, board.send_timeout)
     board.live.add(outbox)
     try:
         await socket.prepare(request)
+        if (connection := waiting_one(request)) is not None:
+            connection.let_through()
         began = now()
         call = Call(outbox, board.personas[persona] if persona else board.calls)
         board.calls_live[outbox] = call
@@ -110,15 +123,17 @@ async def answer(request: web.Request) -> web.StreamResponse:
     finally:
         board.let_go(outbox)
         outbox.let_go()
-        _untie(request)
+        _untie(request, socket)
     return socket
 
 
-def _untie(request: web.Request) -> None:
-    """Break the circle of aiohttp's connection and socket (seen in 3.14).
+def _untie(request: web.Request, socket: web.WebSocketResponse) -> None:
+    """Break the circles of aiohttp's connection and socket (seen in 3.14).
 
-    It keeps 8 KiB of each finished call until the garbage collector looks for it, which is seldom.
+    They keep 8 KiB of each finished call until the garbage collector looks for it, which is seldom;
+    and more of one whose connection was lost, since the error knows where it was raised.
     """
+    let_frames_go(socket.exception())
     with contextlib.suppress(AttributeError):  # another version: then it is not this circle
         request.protocol._data_received_cb = None  # noqa: SLF001
 

@@ -60,7 +60,7 @@ async def watch_call(request: web.Request) -> web.StreamResponse:
     """Send a call's events over a WebSocket until the watcher leaves."""
     keys = request.app[KEYS]
     if not keys.may_enter(request):
-        return request.app[GUESSES].answer(request)
+        return request.app[GUESSES].answer(request, "watch")
     if foreign_origin(request) or (keys.are_none and is_rebound(request)):
         return web.Response(status=403, text="forbidden\n")
     return await show_call(request, request.app[WATCHERS])

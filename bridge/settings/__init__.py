@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     """Address to listen on; beyond loopback only with a token."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port to listen on; 0 takes a free one."""
+    admin_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """Port of its own for `/metrics`, `/console` and `/api`; unset: they are on `port`."""
+    admin_host: str = "127.0.0.1"
+    """Address that `admin_port` listens on."""
     token: Secrets = ()
     """Secrets that Millis may dial in with; several, comma-separated, while rotating."""
     max_calls: Count = 1000

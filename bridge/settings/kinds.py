@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
@@ -48,7 +49,7 @@ def database(url: SecretStr) -> SecretStr:
     """Complete a URL by its driver; refuse databases that the record does not know."""
     kind, there, rest = url.get_secret_value().partition("://")
     kind = _DRIVERS.get(kind, kind)
-    if not there or kind not in _DRIVERS.values():
+    if not there or kind not in _DRIVERS.values() or not _has_parts(url):
         raise PydanticCustomError(
             "database",
             "not a database the record can use: write sqlite:///FILE or "
@@ -59,9 +60,19 @@ def database(url: SecretStr) -> SecretStr:
 
 def web_address(url: SecretStr) -> SecretStr:
     """Check that something can be sent there."""
-    if not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", url.get_secret_value()):
+    written = re.fullmatch(r"https?://[^\s/?#]+[^\s]*", url.get_secret_value())
+    if not written or not _has_parts(url):
         raise PydanticCustomError("address", "not a web address: write https://HOST/PATH")
     return url
+
+
+def _has_parts(url: SecretStr) -> bool:
+    """Whether its host and port can be told."""
+    try:
+        _ = urlsplit(url.get_secret_value()).port
+    except ValueError:
+        return False
+    return True
 
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

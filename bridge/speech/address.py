@@ -19,6 +19,7 @@ _URL_MAY_BEGIN = re.compile(r"(?:h|ht|htt|https?|https?:|https?:/|w|ww|www)\Z", 
 _REST_OF_URL = Hidden(re.compile(f"(?=[^{_IN_URL}])"), reach=0)
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _SEGMENT = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+){0,3}")
+_NOT_IN_HOST = re.compile(r"[^\w.-]")
 _EMAIL_HOST = re.compile(r"@[A-Za-z0-9.-]{0,254}")
 
 
@@ -80,6 +81,7 @@ def say_email(spoken: Spoken, address: str) -> None:
 
 
 def _host(host: str) -> str:
+    host = _NOT_IN_HOST.sub(" ", host)
     words = host.replace(".", " dot ").replace("-", " dash ").replace("_", " underscore ")
     return " ".join(words.split())
 

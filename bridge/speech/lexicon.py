@@ -70,6 +70,8 @@ class Lexicon:
             raise SettingsError(
                 f'{path}: {error}; write each line as "word" = "how to say it"'
             ) from error
+        except (ValueError, RecursionError) as error:  # a number without end, lists in lists
+            raise SettingsError(f'{path}: write each line as "word" = "how to say it"') from error
         for name in table:
             if name != "words":
                 raise SettingsError(f"{path}: {name}: not known here; put the words under [words]")

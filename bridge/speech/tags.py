@@ -34,7 +34,7 @@ _MAY_BE_TAG = beginning_of(
 _SPECIAL_TOKEN = re.compile(r"<\|\w{1,32}\|>")
 _MAY_BE_SPECIAL_TOKEN = beginning_of("<", r"\|", r"\w{1,32}", r"\|")
 _ADDRESS = re.compile(
-    r"<(?!\d)(?:mailto:)?(https?://[^\s<>]{1,300}|[^\s<>@]{1,64}@[^\s<>@]{1,255})>", re.I
+    r"<(?!\d)(?:mailto:)?(https?://[^\s<>]{1,300}|[\w.!#$%&'+/=?^-]{1,64}@[\w.-]{1,255})>", re.I
 )
 _MAY_BE_ADDRESS = re.compile(r"<[^\s<>]{0,324}\Z")
 _COMMENT = Hidden(re.compile("-->"), reach=2)

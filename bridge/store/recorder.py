@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import structlog
@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 _FLUSH: Final = 0.25
 """Seconds after which a note is on the disk though no turn has ended."""
+_TAKING_OVER: Final = 2.0
+"""Seconds that a start waits until the notes of dead processes are in the database."""
 _OPENING: Final = 2.0
 """Seconds that a start waits for a database on another machine."""
 _SLOW: Final = 10.0
@@ -83,6 +85,7 @@ class Recorder:
             await self._open(database)
             self._writer.start()
             undo.push_async_callback(lambda: self._writer.stop(self.patience))
+            await self._take_over()
             self._loop = asyncio.get_running_loop()
             self._undo = undo.pop_all()
         return self
@@ -139,6 +142,12 @@ class Recorder:
                 await self._writer.open()
         except (DatabaseAway, TimeoutError):
             log.warning("the record's database is not there yet; calls wait in the spool")
+
+    async def _take_over(self) -> None:
+        """The calls of a process that was killed come back now: know first what they have done."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TAKING_OVER):
+                await self._writer.took_over()
 
     def _keep(self, note: Note) -> None:
         self._spool.append(note)

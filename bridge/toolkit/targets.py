@@ -9,6 +9,8 @@ from yarl import URL
 from bridge.toolkit.answers import LOST, NOT_ALLOWED, UNFIT, HttpFailed
 
 SCHEMES = ("http", "https")
+_NO_URL = (ValueError, IndexError)
+"""What yarl raises; IndexError of `http://[a]@/` (seen in 1.25)."""
 _NAME = re.compile(r"\{([A-Za-z_][\w.-]*)\}")
 
 
@@ -48,7 +50,7 @@ def redirected(url: URL, location: str) -> URL:
     """
     try:
         there = url.join(URL(location))
-    except ValueError:
+    except _NO_URL:
         raise HttpFailed(LOST) from None
     if url.scheme == "https" and there.scheme == "http":
         raise HttpFailed(NOT_ALLOWED)  # what was private on the way would not be any more
@@ -63,7 +65,7 @@ def same_origin(one: URL, other: URL) -> bool:
 def _url(text: str) -> URL:
     try:
         url = URL(text)
-    except ValueError:
+    except _NO_URL:
         raise HttpFailed(NOT_ALLOWED) from None
     if url.scheme not in SCHEMES or not url.host:
         raise HttpFailed(NOT_ALLOWED)

@@ -295,7 +295,7 @@ async def test_other_tasks_run_between_words_also_without_a_gap() -> None:
     ],
 )
 async def test_hostile_words_get_an_answer_soon(said: str) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         assert await chunks(said)
 
 

@@ -82,8 +82,8 @@ async def test_the_record_of_a_call_tells_it_from_its_beginning_to_its_end() -> 
         "TurnBegan",
         "TurnEnded",
         "StreamRequest",
-        "TurnHeard",
         "TurnBegan",
+        "TurnHeard",
         "TurnEnded",
         "CallEnded",
     ]

@@ -16,6 +16,8 @@ from tests.call.test_call import interrupt, request, settle, start
 from tests.call.test_farewell import END, actions, played, use_tool
 from tests.doubles import REPROMPT, Line, Room, ScriptedAgent, until
 
+pytestmark = pytest.mark.virtual_time  # waiting is exact, and takes no time
+
 
 def partial(text: str, *, final: bool = True) -> PartialTranscript:
     data = {"session_id": "s", "transcript": text, "is_final": final}
@@ -547,7 +549,7 @@ async def test_another_call_on_the_socket_gets_nothing_of_the_draft() -> None:
     await settle(room, 2)
     call.hear(request(2, "hello"))
     await settle(room, 3)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await call.close()
 
     assert [brief.call.session_id for brief in room.agent.briefs] == ["first", "second"]
@@ -561,7 +563,7 @@ async def test_a_draft_from_before_the_start_of_the_call_is_dropped() -> None:
     await begun(room)
     call.hear(start("first", stream_id=1))
     await settle(room, 1)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await call.close()
     assert room.setup.ahead["miss"] == 1
 
@@ -572,7 +574,7 @@ async def test_a_hang_up_drops_the_draft() -> None:
     call.hear(partial("hello"))
     await begun(room)
     await pause()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await call.close()
     assert room.line.sent == []
     assert room.events == [CallEnded("hung_up")]

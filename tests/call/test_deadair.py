@@ -1,14 +1,13 @@
 """No dead air: fillers, and the flush of what the model leaves unfinished."""
 
 import asyncio
-import time
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from bridge.call.deadair import Fillers, Patience
-from bridge.call.delivery import Delivery, Manner
+from bridge.call.delivery import Delivery, Manner, now
 from bridge.call.ledger import ToolUse
 from bridge.call.ports import Voice
 from bridge.errors import AgentError
@@ -16,6 +15,8 @@ from bridge.protocol import Outbound
 from bridge.speech import Lexicon
 from tests.call.test_call import interrupt, request, settle
 from tests.doubles import APOLOGY, LINES, REPROMPT, Line, Room, ScriptedAgent, until
+
+pytestmark = pytest.mark.virtual_time  # waiting is exact, and takes no time
 
 SHORT = Patience(filler_after=0.01, filler_growth=1.5, most_fillers=3, flush_after=0.005)
 FILLERS = LINES["fillers"]
@@ -29,7 +30,7 @@ class TimedLine(Line):
         self.at: list[float] = []
 
     def put(self, message: Outbound) -> None:
-        self.at.append(time.monotonic())
+        self.at.append(now())
         super().put(message)
 
 
@@ -47,7 +48,7 @@ async def test_a_caller_who_waits_hears_fillers_at_growing_intervals_three_at_mo
     go = asyncio.Event()
     room = waiting_room(go, "Five.")
     call = room.call()
-    began = time.monotonic()
+    began = now()
     call.hear(request(2, "one"))
     await until(lambda: len(room.line.sent) == 3)
     await asyncio.sleep(0.06)  # the next would be due after 0.034 s
@@ -63,9 +64,7 @@ async def test_a_caller_who_waits_hears_fillers_at_growing_intervals_three_at_mo
     assert isinstance(room.line, TimedLine)
     at = [began, *room.line.at]
     gaps = [after - before for before, after in pairwise(at[:4])]
-    assert gaps[0] >= 0.01
-    assert gaps[1] >= 0.015
-    assert gaps[2] >= 0.0225
+    assert gaps == pytest.approx([0.01, 0.015, 0.0225])
 
 
 async def test_zero_seconds_mean_no_fillers() -> None:

@@ -15,6 +15,8 @@ from bridge.protocol import EndCall, Outbound, PlaybackFinished, TransferCall
 from tests.call.test_call import interrupt, request, settle, start
 from tests.doubles import APOLOGY, LINES, Line, Room, ScriptedAgent, until
 
+pytestmark = pytest.mark.virtual_time  # waiting is exact, and takes no time
+
 END = Action("end_call")
 TRANSFER = Action("transfer_call", "+15550100")
 REQUESTED = "The call ends after your next words."

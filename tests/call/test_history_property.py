@@ -68,7 +68,7 @@ class Puppet:
     briefs: int = 0
     problems: list[AssertionError] = field(default_factory=list)
 
-    async def warm(self) -> None:
+    async def warm(self, brief: Brief) -> None:
         pass
 
     async def reply(self, brief: Brief, voice: Voice) -> None:
@@ -149,10 +149,7 @@ class Millis:
     def request(self) -> None:
         self.stream += 1
         self.puppet.done = [use.result or STILL_RUNNING for use in self.puppet.deeds]
-        data = StreamRequestData.model_validate(
-            {"stream_id": self.stream, "transcript": list(self.lines)}
-        )
-        self.call.hear(StreamRequest(type="stream_request", data=data))
+        self.call.hear(StreamRequest(StreamRequestData(self.stream, tuple(self.lines))))
 
     def start(self) -> None:
         self.stream += 1

@@ -48,7 +48,7 @@ class _Loop(asyncio.SelectorEventLoop):
         super().__init__(self._jumps)
 
     def time(self) -> float:
-        return super().time() + self._jumps.slept
+        return self._jumps.slept  # and not what this machine takes: it may be busy
 
 
 # ── what an agent may do ─────────────────────────────────────────────────────────────────────────
@@ -141,7 +141,7 @@ class Scripts(ScriptedAgent):
         super().__init__()
         self.scripts: dict[int, Script] = {}
 
-    async def warm(self) -> None:
+    async def warm(self, brief: Brief) -> None:
         pass
 
     async def reply(self, brief: Brief, voice: Voice) -> None:

@@ -3,12 +3,16 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from bridge.call.ledger import ToolUse
 from bridge.call.ports import Voice
 from bridge.protocol import EndCall, PartialTranscript
 from tests.call.test_call import interrupt, request, settle, start
 from tests.call.test_farewell import END, actions, played, use_tool
 from tests.doubles import LINES, Room, ScriptedAgent, until
+
+pytestmark = pytest.mark.virtual_time  # waiting is exact, and takes no time
 
 ASK, BYE = LINES["silence"]
 

@@ -16,6 +16,8 @@ from bridge.call.memory import Exchange, Past
 from bridge.protocol import decode
 from tests.doubles import GREETING, Room, ScriptedAgent, until
 
+pytestmark = pytest.mark.virtual_time  # how long a reply waits is exact
+
 FOUND = Past("first", datetime.now(UTC), (Exchange("hi", (), "answer 1"),))
 
 

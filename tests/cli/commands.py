@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 30.0
+from tests.cli import warm
+
+PATIENCE = 50.0
 """Seconds a command may take: other processes may be busy."""
 
 CLOCK = '''
@@ -49,18 +51,29 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 async def bridge(*args: str, cwd: Path, stdin: str = "", **variables: str) -> Ran:
-    """Run `bridge` to its end."""
+    """Run `bridge` to its end, in a process that has imported most things already."""
+    assert not any(name.startswith("PYTHON") for name in variables), "that needs bridge_anew"
+    async with asyncio.timeout(PATIENCE):
+        return Ran(*await warm.ran(args, cwd, environment(**variables), stdin=stdin.encode()))
+
+
+async def bridge_anew(*args: str, cwd: Path, **variables: str) -> Ran:
+    """Run `bridge` to its end, in an interpreter that begins with nothing."""
+    return await _ended("-m", "bridge.cli", *args, cwd=cwd, **variables)
+
+
+async def _ended(*args: str, cwd: Path, **variables: str) -> Ran:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bridge.cli", *args),
+        *(sys.executable, *args),
         cwd=cwd,
         env=environment(**variables),
-        stdin=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
         async with asyncio.timeout(PATIENCE):
-            out, err = await process.communicate(stdin.encode())
+            out, err = await process.communicate()
     except BaseException:
         process.kill()
         await process.communicate()
@@ -86,22 +99,7 @@ async def bridge_each(*commands: Sequence[str], cwd: Path, then: str = "", **var
 
     After each, its exit code is printed. `then` is code that is run at the end.
     """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", EACH + then, json.dumps(commands)),
-        cwd=cwd,
-        env=environment(**variables),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(PATIENCE):
-            out, err = await process.communicate()
-    except BaseException:
-        process.kill()
-        await process.communicate()
-        raise
-    return Ran(process.returncode, out.decode(), err.decode())
+    return await _ended("-c", EACH + then, json.dumps(commands), cwd=cwd, **variables)
 
 
 class Terminal:

@@ -19,7 +19,7 @@ from bridge.store.database.migrations import REVISIONS
 from bridge.store.errors import NotesRefused
 from bridge.store.reading.archive import Archive
 from bridge.store.shapes import CallPage, Filters
-from tests.cli.commands import bridge, in_terminal
+from tests.cli.commands import bridge, bridge_anew, in_terminal
 from tests.cli.records import HOSTILE, UNFIT, at, bridge_inside, file_of, keep, now_ms
 from tests.store.scenes import a_call
 
@@ -391,7 +391,7 @@ def test_a_database_that_refuses_a_question_is_one_line(
 
 async def test_help_is_instant(tmp_path: Path) -> None:
     for words in (("calls", "list"), ("db",)):
-        ran = await bridge(*words, "--help", cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
+        ran = await bridge_anew(*words, "--help", cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
 
         assert ran.code == 0
         assert "typer" in ran.err  # so imports are listed

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import bridge
+from tests.cli.commands import bridge, bridge_anew
 
 
 async def test_help_names_every_command_without_loading_what_they_need(tmp_path: Path) -> None:
-    ran = await bridge("--help", cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
+    ran = await bridge_anew("--help", cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
 
     assert ran.code == 0
     assert all(name in ran.out for name in ("serve", "chat", "tools", "doctor"))

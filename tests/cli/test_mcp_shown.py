@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import CLOCK, bridge
+from tests.cli.commands import CLOCK, bridge, bridge_anew
 from tests.mcp_running import ROOT, free_port
 
 CANARY = "canary-77aa41c0"
@@ -96,12 +96,12 @@ async def test_what_is_wrong_is_said_in_one_line(
 async def test_missing_packages_are_named(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "langchain_mcp_adapters.py").write_text("raise ModuleNotFoundError(__name__)\n")
-    ran = await bridge("serve", cwd=tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}")
+    ran = await bridge_anew("serve", cwd=tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
         "bridge: bridge.toml: [mcp.shop] needs packages that are not installed: "
         "pip install 'millis-bridge[mcp]'\n"
     )
-    examined = await bridge("doctor", cwd=tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}")
+    examined = await bridge_anew("doctor", cwd=tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}")
     assert examined.code == 1
     assert "pip install 'millis-bridge[mcp]'" in examined.words

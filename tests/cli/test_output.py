@@ -3,10 +3,12 @@
 import asyncio
 import os
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
+from tests.cli import warm
 from tests.cli.commands import environment
 from tests.cli.records import keep
 from tests.store.scenes import a_call, a_head, a_turn
@@ -26,17 +28,25 @@ def a_record(request: pytest.FixtureRequest, sqlite_url: str) -> str:
 
 
 async def ended(cwd: Path, url: str, command: str, output: int) -> tuple[int | None, str]:
-    """Run a command to its end; its exit code, and what it complained of."""
+    """Run a command to its end; its exit code, and what it complained of.
+
+    The first one has an interpreter of its own, which has its own way of ending.
+    """
+    settings = environment(BRIDGE_DATABASE_URL=url)
+    if command != COMMANDS[0]:
+        with Connection(output, readable=False) as stdout:
+            code, _, complaint = await warm.ran(command.split(), cwd, settings, stdout=stdout)
+        return code, complaint
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge.cli", *command.split()),
         cwd=cwd,
-        env=environment(BRIDGE_DATABASE_URL=url),
+        env=settings,
         stdout=output,
         stderr=asyncio.subprocess.PIPE,
     )
     os.close(output)
-    _, complaint = await process.communicate()
-    return process.returncode, complaint.decode()
+    _, told = await process.communicate()
+    return process.returncode, told.decode()
 
 
 @pytest.mark.parametrize("command", COMMANDS)

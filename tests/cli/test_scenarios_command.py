@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from tests.cli.commands import bridge, bridge_each
+from tests.cli.commands import bridge
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,20 +47,19 @@ async def test_the_shipped_scenarios_pass_in_a_fresh_clone(tmp_path: Path) -> No
 
 async def test_a_scenario_that_fails_is_told_to_people_and_to_machines(tmp_path: Path) -> None:
     (tmp_path / "rude.yaml").write_text(RUDE)
-    often = ["rude.yaml", "--json", "--repeat", "2", "--pass-rate", "0"]
-    ran = await bridge_each(["test", "rude.yaml"], ["test", *often], cwd=tmp_path)
-    shown, told = ran.out.split("exit code 1\n")
+    shown = await bridge("test", "rude.yaml", cwd=tmp_path)
+    often = ("--repeat", "2", "--pass-rate", "0")
+    told = await bridge("test", "rude.yaml", "--json", *often, cwd=tmp_path)
 
-    assert shown.splitlines() == [
+    assert (shown.code, told.code) == (1, 0)
+    assert shown.out.splitlines() == [
         "FAILED  rude.yaml  1 turn · 4.2 s · scripted",
         "    rude.yaml:5: say: Please?",
         "      said: No way.",
         '      line 7: says.contains: no "of course": said was "No way."',
     ]
-    told, code = told.split("exit code ")
-    assert int(code) == 0
-    assert "\x1b" not in told
-    (one,) = json.loads(told)["scenarios"]
+    assert "\x1b" not in told.out
+    (one,) = json.loads(told.out)["scenarios"]
     assert (one["passed"], one["pass_rate"], len(one["runs"])) == (True, 0.0, 2)
     (finding,) = one["runs"][0]["turns"][1]["findings"]
     assert (finding["line"], finding["expected"]) == (7, "says.contains")
@@ -70,18 +69,17 @@ async def test_what_cannot_be_played_is_told_before_anything_is(tmp_path: Path) 
     (tmp_path / "scenarios").mkdir()
     (tmp_path / "scenarios" / "rude.yaml").write_text(RUDE)
     (tmp_path / "scenarios" / "wrong.yaml").write_text(WRONG)
-    unknown = ["rude.yaml", "--model", "nobody:none"]
     (tmp_path / "rude.yaml").write_text(RUDE)
-    nowhere = ["rude.yaml", "--junit", "no/such/folder.xml"]
-    ran = await bridge_each(
-        ["test"], ["test", "none.yaml"], ["test", *unknown], ["test", *nowhere], cwd=tmp_path
-    )
 
-    told = ran.err.splitlines()
-    assert told[:2] == [
-        "scenarios/wrong.yaml:2: unknown key sya (did you mean say?)",
-        "none.yaml: No such file or directory",
-    ]
-    assert told[2].startswith("bridge: model nobody:none: ")
-    assert told[3] == "bridge: cannot write no/such/folder.xml: No such file or directory"
-    assert ran.out.count("exit code 2") == 4
+    async def told(*arguments: str) -> str:
+        ran = await bridge("test", *arguments, cwd=tmp_path)
+        assert ran.code == 2
+        return ran.err
+
+    assert await told() == "scenarios/wrong.yaml:2: unknown key sya (did you mean say?)\n"
+    assert await told("none.yaml") == "none.yaml: No such file or directory\n"
+    unknown = await told("rude.yaml", "--model", "nobody:none")
+    assert unknown.startswith("bridge: model nobody:none: ")
+    assert await told("rude.yaml", "--junit", "no/such/folder.xml") == (
+        "bridge: cannot write no/such/folder.xml: No such file or directory\n"
+    )

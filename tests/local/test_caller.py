@@ -133,6 +133,19 @@ async def test_words_that_crossed_with_the_interrupt_are_no_violation() -> None:
         assert answer.text == "Once "
 
 
+async def test_nor_are_they_if_something_else_was_said_just_before() -> None:
+    script = {"story": ["Once ", INTERRUPT, "upon ", END], "stop": ["Fine.", END]}
+    partial = {"session_id": "s", "transcript": "st", "is_final": False}
+    async with ScriptedBridge(script) as bridge, Caller.dial(bridge.url) as caller:
+        await caller.greeting.complete()
+        async for _ in await caller.request("story"):
+            await caller.tell({"type": "partial_transcript", "data": partial})
+            await caller.interrupt()
+        await caller.ask("stop")
+
+        assert [stray.kind for stray in caller.strays] == ["in_flight", "in_flight"]
+
+
 async def test_words_after_an_interrupt_was_read_are_a_violation() -> None:
     script = {"story": ["Once ", INTERRUPT], "stop": [On(2, "upon "), "Fine.", END]}
     async with ScriptedBridge(script) as bridge, Caller.dial(bridge.url) as caller:

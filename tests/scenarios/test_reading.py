@@ -144,8 +144,13 @@ def test_a_date_is_the_text_that_it_is() -> None:
         ("[" * 500, "nested too deeply"),
         ("about: " + "x" * 300_000, "longer than 256 KiB"),
         ("a: " + "9" * 5000, "no number: put it in quotes"),
+        ("a: !!int ''", "this is no int"),
+        ("a: !!bool maybe", "this is no bool"),
+        ("a: !!timestamp soon", "this is no timestamp"),
+        ('a: "\\UFFFFFFFF"', "a character that YAML does not allow"),
+        ('"\\uD800": x', "a character that YAML does not allow"),
     ],
-    ids=["aliases", "itself", "deep", "long", "digits"],
+    ids=["aliases", "itself", "deep", "long", "digits", "int", "bool", "time", "far", "half"],
 )  # fmt: skip
 def test_a_hostile_text_is_refused_at_once(text: str, told: str) -> None:
     assert error(text).endswith(f": {told}")

@@ -17,6 +17,7 @@ from yarl import URL
 from bridge.call.events import CallEnded
 from bridge.protocol import end_of_stream, words
 from bridge.server.api import add_api
+from bridge.server.readers import Readers
 from bridge.store.notes.note import Note
 from bridge.store.reading.archive import Archive
 from tests.store.kept import CALL, Kept
@@ -96,7 +97,7 @@ async def serving(
     `host` is where it listens, `address` how to get there.
     """
     app = web.Application()
-    add_api(app, lambda: archive, tokens, **settings)
+    add_api(app, lambda: archive, Readers(tokens), **settings)
     for path, handler in (also or {}).items():
         app.router.add_get(path, handler)
     async with on_port(app, host) as runner, aiohttp.ClientSession() as http:

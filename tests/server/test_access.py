@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from bridge.app import Bridge
 from bridge.server.guesses import MANY
 from tests.fake_openai.client import FakeOpenAI
+from tests.server.metered import parsed
 from tests.server.reading import own_address
 from tests.wire import bridge_running, came_true, dialled, dialled_raw, health
 
@@ -118,6 +119,32 @@ async def test_who_goes_on_with_wrong_tokens_is_told_to_stop_and_the_right_one_e
     assert await refused(guarded, "/millis") == 429
     async with dialled(guarded, f"/millis/{NEW}") as millis:
         assert await millis.asked(1, "hello") == "You said: hello"
+
+
+@pytest.mark.parametrize("path", ["/api/calls", "/metrics", "/console/api/agent"])
+async def test_wrong_tokens_of_readers_are_counted_as_well_and_none_is_no_guess(  # G1
+    tmp_path: Path, path: str
+) -> None:
+    own = (SecretStr(NEW),)
+    doors: dict[str, Any] = {"token": TOKENS, "api_token": own, "console_token": own}
+    async with bridge_running(tmp_path, model="demo", **doors) as bridge:
+
+        async def tried(**headers: str) -> int:
+            async with got(bridge, path, **headers) as response:
+                assert response.status != 429 or response.headers["Retry-After"] == "60"
+                return response.status
+
+        assert [await tried() for _ in range(MANY + 5)] == [401] * (MANY + 5)
+        wrong = [await tried(Authorization=f"Bearer {OLD}") for _ in range(MANY + 5)]
+        assert wrong == [401] * MANY + [429] * 5
+        assert await tried() == 401  # and is told what to send
+        assert await tried(Authorization=f"Bearer {NEW}") not in {401, 403, 429}
+        assert await refused(bridge, "/millis/wrong") == 429  # it is one address
+        async with got(bridge, "/metrics", Authorization=f"Bearer {NEW}") as response:
+            counted = parsed(await response.text())
+    door = "console" if "console" in path else "api"
+    assert counted.value("wrong_tokens_total", door=door) == MANY + 5
+    assert counted.value("wrong_tokens_total", door="call") == 1
 
 
 async def test_a_token_of_bytes_that_are_no_text_is_refused(guarded: Bridge) -> None:

@@ -10,8 +10,9 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
+from tests.cli.commands import bridge as run_bridge
 from tests.fake_openai.client import FakeOpenAI
-from tests.wire import Served, asking, dialled, run_cli, served, tool_call
+from tests.wire import Served, asking, dialled, served, tool_call
 
 SECRETS: Final = {
     "BRIDGE_TOKEN": "canary-token-5f1c,canary-token-9ab2",
@@ -217,8 +218,7 @@ async def test_a_wrong_database_password_is_told_without_the_password(tmp_path: 
     async with server:
         port = server.sockets[0].getsockname()[1]
         url = f"postgresql://bridge:canary-database%2Fpassword@127.0.0.1:{port}/calls"
-        process = await run_cli(tmp_path, "serve", BRIDGE_PORT="0", BRIDGE_DATABASE_URL=url)
-        out, err = await process.communicate()
-    assert process.returncode == 2
-    assert b"password" in err, err
-    assert b"canary" not in out + err
+        ran = await run_bridge("serve", cwd=tmp_path, BRIDGE_PORT="0", BRIDGE_DATABASE_URL=url)
+    assert ran.code == 2
+    assert "password" in ran.err, ran.err
+    assert "canary" not in ran.out + ran.err

@@ -13,6 +13,9 @@ import pytest
 from bridge.app import Bridge
 from bridge.call import recall
 from bridge.store import Recorder
+from bridge.store import recorder as recorder_module
+from bridge.store.reading import earlier
+from bridge.store.writing import pulse
 from tests.fake_openai.client import FakeOpenAI
 from tests.store.postgres import frozen_backends, new_database, server_url
 from tests.wire import (
@@ -86,9 +89,28 @@ class House:
         return system
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is looked up is waited for: a busy machine is no reason not to find it."""
+    for module, limit in (
+        (recall, "WAIT_FOR_DEEDS"),
+        (recall, "WAIT_FOR_MEMORY"),
+        (earlier, "_CATCH_UP"),
+        (earlier, "_OVERDUE"),
+        (earlier, "_STUCK"),
+        (pulse, "_OVERDUE"),
+        (recorder_module, "_TAKING_OVER"),
+    ):
+        monkeypatch.setattr(module, limit, 20)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def house(
-    request: pytest.FixtureRequest, tmp_path: Path, openai: FakeOpenAI, server: str
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    openai: FakeOpenAI,
+    server: str,
+    unhurried: None,
 ) -> AsyncIterator[House]:
     """A house with a tool that books, and an empty record."""
     write_tool(tmp_path, "book", BOOK)
@@ -190,10 +212,7 @@ async def test_the_memory_is_the_same_text_in_every_turn(house: House) -> None:
     assert remembered(texts.pop())
 
 
-async def test_a_greeting_by_the_model_knows_the_earlier_call(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recall, "WAIT_FOR_MEMORY", 10)  # how long it waits is tested elsewhere
+async def test_a_greeting_by_the_model_knows_the_earlier_call(house: House) -> None:
     async with house.bridge() as bridge:
         await house.first_call(bridge)
     async with house.bridge(greeting="model") as bridge, dialled(bridge) as millis:
@@ -283,9 +302,7 @@ async def test_a_memory_holds_no_memory(house: House) -> None:
 # ── a socket that drops ──────────────────────────────────────────────────────────────────────────
 
 
-async def _comes_back(
-    house: House, stack: AsyncExitStack, bridge: Bridge | Served
-) -> list[dict[str, Any]]:
+async def _comes_back(house: House, stack: AsyncExitStack, bridge: Bridge) -> list[dict[str, Any]]:
     """The same session again, on a process that does not know it: what the model reads."""
     millis = await stack.enter_async_context(dialled(bridge))
     await millis.start(0, session="first", agent_id=AGENT, **CALLER)
@@ -341,10 +358,11 @@ async def test_a_request_that_comes_at_once_still_finds_the_deeds(house: House) 
     assert results((await house.openai.requests())[-1])
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_call_goes_on_after_its_process_was_killed(
     tmp_path: Path, openai: FakeOpenAI
 ) -> None:
-    house = House(tmp_path, openai, f"sqlite:///{tmp_path}/calls.db")
+    house = House(tmp_path, openai, f"sqlite+aiosqlite:///{tmp_path}/calls.db")
     write_tool(tmp_path, "book", BOOK)
     variables = {
         "OPENAI_BASE_URL": openai.base_url,
@@ -354,9 +372,11 @@ async def test_a_call_goes_on_after_its_process_was_killed(
     async with served(tmp_path, **variables) as bridge:
         await house.first_call(bridge)
         bridge.process.kill()
+    spool = tmp_path / "calls.spool"
+    assert list(spool.glob("*/*.jsonl")), "it left notes that are not in the database"
     async with AsyncExitStack() as stack:
-        bridge = await stack.enter_async_context(served(tmp_path, **variables))
-        await _comes_back(house, stack, bridge)
+        again = await stack.enter_async_context(house.bridge(spool_dir=spool))
+        await _comes_back(house, stack, again)
         assert noted(tmp_path, "ran") == ["7"]
 
 

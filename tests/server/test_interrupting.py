@@ -16,7 +16,7 @@ GAPS = (0, 1, 5, 20)
 OFFSETS = 25
 """Timings for each gap and call, spread over the first tokens."""
 
-SOON = 1.0
+SOON = 4.0
 """Seconds after the interrupt within which the model's request must be closed: generous, since a
 busy machine is slow; `make bench` has the figures."""
 

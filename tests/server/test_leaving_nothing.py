@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.fake_openai.client import FakeOpenAI
+from tests.faults.chaos import Chaos
 from tests.wire import bridge_running, came_true, dialled
 
 
@@ -34,6 +36,49 @@ async def test_a_finished_call_is_freed_without_the_garbage_collector(
             assert len(parts) == 4
         await came_true(lambda: not bridge.board.live)
         await came_true(lambda: not any(part() for part in parts))
+
+
+@pytest.mark.usefixtures("by_counting_alone")
+async def test_nor_does_a_call_whose_connection_was_lost(tmp_path: Path) -> None:
+    async with bridge_running(tmp_path, model="demo") as bridge:
+        async with Chaos(bridge.port) as line:
+            async with dialled(line) as wire:
+                await wire.start()
+                assert await wire.asked(1, "Hello?")
+                parts = [weakref.ref(part) for part in _parts(bridge)]
+                line.reset()
+                with pytest.raises(ConnectionError):
+                    await wire.next()
+        await came_true(lambda: not bridge.board.live)
+        await came_true(lambda: not any(part() for part in parts))
+
+
+FAILURES: dict[str, list[dict[str, Any]]] = {
+    "at once": [{"status": 401}],
+    "twice": [{"status": 500}],
+    "in the midst": [{"text": "Well, "}, {"reset": True}],
+    "without an end": [{"text": "Well, "}, {"close": True}],
+}
+
+
+@pytest.mark.usefixtures("by_counting_alone")
+@pytest.mark.parametrize("script", FAILURES.values(), ids=FAILURES)
+async def test_nor_does_a_turn_whose_model_failed(
+    tmp_path: Path, openai: FakeOpenAI, script: list[dict[str, Any]]
+) -> None:
+    async with bridge_running(tmp_path, openai.base_url) as bridge:
+        async with dialled(bridge) as wire:
+            await wire.asked(0, "Hello?")  # a connection to the model knows the turn that opened it
+            await openai.script({"steps": script, "times": 2})
+            await wire.asked(1, "Who is there?")
+            (call,) = bridge.board.calls_live.values()
+            assert call._turn is not None
+            assert call._turn.entry.failed
+            turn = weakref.ref(call._turn)
+            del call
+            await openai.reset()
+            assert await wire.asked(2, "Still there?") == "You said: Still there?"
+            await came_true(lambda: turn() is None)
 
 
 def _parts(bridge: Any) -> list[Any]:

@@ -188,7 +188,7 @@ async def test_a_frame_of_a_mebibyte_passes_and_a_larger_one_closes_only_its_cal
 ) -> None:
     async with dialled(bridge) as other:
         empty = len(text(request(1, "hello", padding="")))
-        await other.send(request(1, "hello", padding="x" * (MIB - 1 - empty)))
+        await other.send(request(1, "hello", padding="x" * (MIB - empty)))
         assert await other.answer(1) == "You said: hello"
         await other.send(request(2, "hello", padding="x" * (MIB + 1 - empty)))
         assert await other.closed() == aiohttp.WSCloseCode.MESSAGE_TOO_BIG

@@ -184,7 +184,8 @@ async def test_a_call_that_was_not_taken_is_sent_again_until_it_is(
     post: Post, answer: int | Respond, reason: str
 ) -> None:
     async with receiving(answer, answer) as receiver:
-        async with post.webhook(receiver.url, timeout=0.3) as webhook:
+        timeout = 0.3 if reason == "no answer in time" else 10
+        async with post.webhook(receiver.url, timeout=timeout) as webhook:
             webhook.ended(["a"])
             await came_true(lambda: webhook.status()["failed_attempts"] == 1)
             assert webhook.status()["state"] == "failing"
@@ -358,10 +359,17 @@ async def test_a_call_that_is_told_of_before_it_is_marked_as_over_is_sent_then(p
 
 
 async def test_a_call_that_was_erased_meanwhile_is_not_sent(post: Post) -> None:
-    async with receiving(500) as receiver, post.webhook(receiver.url, first_pause=0.2) as webhook:
+    erased = asyncio.Event()
+
+    async def fail(_: web.Request) -> web.StreamResponse:
+        await erased.wait()
+        return web.Response(status=500)
+
+    async with receiving(fail) as receiver, post.webhook(receiver.url) as webhook:
         webhook.ended(["a"])
         await came_true(lambda: receiver.got)
         await post.archive.erase_session("s-a")
+        erased.set()
         await came_true(lambda: webhook.status()["erased"] == 1)
         assert webhook.status()["waiting"] == 0
     assert len(receiver.got) == 1
@@ -464,7 +472,7 @@ async def test_its_end_does_not_wait_for_a_receiver_that_hangs(post: Post) -> No
             webhook.ended(list("abcdef"))
             await came_true(lambda: receiver.busy == 4)
             began = time.monotonic()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8
     assert post.files == 6
 
 

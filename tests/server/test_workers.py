@@ -132,7 +132,7 @@ async def test_sigterm_drains_every_worker(
         began = time.monotonic()
         assert await stays.closed() == aiohttp.WSCloseCode.GOING_AWAY
         assert (await bridge.stop(signal.SIGCONT))[0] == 0
-        assert time.monotonic() - began < 4.0
+        assert time.monotonic() - began < 15
 
 
 async def test_workers_that_cannot_start_say_why_once_and_end(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from tests.speech.ears import heard, heard_in_chunks
         ("Go to https://a.com.", "Go to a dot com."),
         ("**https://a.com**", "a dot com"),
         ("<https://a.com> or <a@b.com>", "a dot com or a at b dot com"),
+        ("https://a*b.com <http://c`d.com>", "a b dot com c d dot com"),
+        ("<`@/>", "less than at /"),
         ("请看https://a.com，谢谢", "请看 a dot com，谢谢"),
         ("https:// is a scheme", "https:// is a scheme"),
         ("john@example.com.", "john at example dot com."),

@@ -69,6 +69,8 @@ def test_the_example_we_ship_is_read() -> None:
     ("content", "complaint"),
     [
         ("[words", "write each line as"),
+        ("x = " + "[" * 3000, "write each line as"),
+        ("x = " + "1" * 5000, "write each line as"),
         ("[word]\na = 'b'", "word: not known here; put the words under [words]"),
         ("words = 3", "words: must be a table; write [words] above the lines"),
         ("[words]\na = 3", 'words.a: needs text to say; write "a" = "how to say it"'),

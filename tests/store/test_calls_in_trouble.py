@@ -14,10 +14,11 @@ from pydantic import SecretStr
 from bridge.app import Bridge
 from bridge.errors import SettingsError
 from bridge.store.shapes import Filters
+from tests.cli.commands import bridge as run_bridge
 from tests.fake_openai.client import FakeOpenAI
 from tests.store.calls import recorder_of, recording
 from tests.store.postgres import OwnPostgres, cut_backends, outside
-from tests.wire import Wire, dialled, health, health_when, run_cli
+from tests.wire import Wire, dialled, health, health_when
 
 GREETING = "Hello, how can I help you?"
 _numbers = itertools.count(1)
@@ -60,11 +61,9 @@ async def test_a_file_that_cannot_be_the_record_keeps_the_bridge_from_starting( 
         path.write_text("My shopping list: milk, eggs. " * 40)
     else:
         path.mkdir()
-    process = await run_cli(tmp_path, "serve", BRIDGE_PORT="0", BRIDGE_MODEL="demo")
-    out, err = await process.communicate()
-    last = err.decode().splitlines()[-1]
-    assert process.returncode == 2
-    assert out == b""
+    ran = await run_bridge("serve", cwd=tmp_path, BRIDGE_PORT="0", BRIDGE_MODEL="demo")
+    last = ran.err.splitlines()[-1]
+    assert (ran.code, ran.out) == (2, "")
     assert last.startswith("bridge: ")
     assert "calls.db" in last
     assert file == "folder" or path.read_text().startswith("My shopping list")

@@ -243,7 +243,7 @@ async def test_a_server_that_stops_ends_its_calls_and_says_so(
         async with dialled(bridge) as millis:
             await millis.start(0)
             await millis.answer(0)
-            stopping = asyncio.create_task(bridge._server.stop())
+            stopping = asyncio.create_task(bridge.ports.stop())
             assert await millis.closed() == 1001
             await stopping
         assert await ending_of(bridge) == "server_stopped"

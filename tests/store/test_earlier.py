@@ -356,7 +356,7 @@ async def test_what_was_noted_last_is_waited_for_but_not_long(database: Database
     began = time.monotonic()
     past = await EarlierCalls(recorder, Rules()).past(a_new_call())
     assert isinstance(past, Past), "what is there is better than nothing"
-    assert 0.2 < time.monotonic() - began < 1.0
+    assert 0.2 < time.monotonic() - began < 5
 
 
 async def test_a_database_that_is_away_is_told_and_not_waited_for_again(
@@ -387,15 +387,15 @@ async def test_a_look_up_that_hangs_keeps_others_from_waiting(postgres_url: str)
     async with database.writing() as locking:
         await locking.exec_driver_sql("LOCK TABLE calls IN ACCESS EXCLUSIVE MODE")
         look = asyncio.create_task(calls.deeds(a_new_call()))
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             while calls.healthy:  # noqa: ASYNC110 - time itself makes it so
                 await asyncio.sleep(0.01)
         await asyncio.sleep(1.1)
         began = time.monotonic()
         assert await calls.past(a_new_call()) == "away", "it is not asked by all of them"
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 2
         look.cancel()
-        await asyncio.wait({look}, timeout=1)
+        await asyncio.wait({look}, timeout=5)
         assert look.cancelled(), "at once, when the call ends"
     await calls.deeds(a_new_call())
     assert [calls.healthy] == [True]

@@ -1,6 +1,7 @@
 """Frames are packed small and read again as they were on the wire."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -13,7 +14,9 @@ from bridge.protocol import (
     Inbound,
     Outbound,
     PartialTranscript,
+    Role,
     StreamRequest,
+    StreamRequestData,
     StreamResponse,
     TransferCall,
     Utterance,
@@ -51,11 +54,9 @@ class Wire:
 
 
 def told(number: int, *lines: str) -> StreamRequest:
-    transcript = [
-        {"role": ("user", "assistant")[n % 2], "content": line} for n, line in enumerate(lines)
-    ]
-    data = {"stream_id": number, "transcript": transcript}
-    return StreamRequest.model_validate({"type": "stream_request", "data": data})
+    roles: Sequence[Role] = ("user", "assistant")
+    transcript = tuple(Utterance(roles[n % 2], line) for n, line in enumerate(lines))
+    return StreamRequest(StreamRequestData(number, transcript))
 
 
 def on_the_wire(message: Inbound | Outbound) -> Any:
@@ -141,8 +142,7 @@ def test_a_lone_surrogate_is_kept_as_the_wire_carried_it() -> None:
     sent = [words(1, "a\ud800b"), words(1, "\ud800", flush=True)]
     for message in sent:
         wire.passes(message)
-    data = told(1).data.model_copy(update={"transcript": (Utterance("user", "\udfff"),)})
-    wire.passes(StreamRequest(type="stream_request", data=data))
+    wire.passes(StreamRequest(StreamRequestData(1, (Utterance("user", "\udfff"),))))
     *out, heard = wire.read()
     assert [frame.message for frame in out] == [orjson.loads(encode(message)) for message in sent]
     assert heard.message["data"]["then"] == [{"role": "user", "content": "?"}]

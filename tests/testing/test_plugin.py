@@ -45,7 +45,8 @@ def ran(project: pytest.Pytester, code: str) -> pytest.RunResult:
     project.makeini(
         """
         [pytest]
-        addopts = -p bridge.testing.plugin -p no:cacheprovider --strict-markers -W error
+        addopts = --disable-plugin-autoload -p asyncio -p bridge.testing.plugin
+            -p no:cacheprovider --strict-markers -W error
         asyncio_mode = auto
         asyncio_default_fixture_loop_scope = function
         """

@@ -80,7 +80,16 @@ async def test_a_path_cannot_lead_out_of_the_base(server: Service, url: str) -> 
 
 @pytest.mark.parametrize(
     "url",
-    ["file:///etc/passwd", "ftp://1.1.1.1/", "gopher://1.1.1.1", "/x", "http://", "http:x", ""],
+    [
+        "file:///etc/passwd",
+        "ftp://1.1.1.1/",
+        "gopher://1.1.1.1",
+        "/x",
+        "http://",
+        "http:x",
+        "http://[a]@/",
+        "",
+    ],
 )
 async def test_only_http_is_spoken(url: str) -> None:
     assert str(await refusal(HttpClient(), url)) == NOT_ALLOWED
@@ -302,7 +311,7 @@ async def test_time_is_bounded_retries_and_all(server: Service) -> None:
     began = time.monotonic()
     failed = await refusal(HttpClient(allow=LOCAL, timeout=0.2), server.url)
     assert (str(failed), failed.maybe_done) == (TOO_SLOW, False)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
 
 
 async def test_a_body_that_drips_is_given_up(server: Service) -> None:

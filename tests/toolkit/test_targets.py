@@ -19,7 +19,7 @@ def test_a_redirect_brings_no_password_along() -> None:
 
 
 @pytest.mark.parametrize(
-    "location", ["http://[", "data:text/plain,x", "javascript:1", "http://a:b/"]
+    "location", ["http://[", "http://[a]@/", "data:text/plain,x", "javascript:1", "http://a:b/"]
 )
 def test_a_redirect_leads_to_an_http_address_or_nowhere(location: str) -> None:
     with pytest.raises(HttpFailed):

@@ -103,7 +103,7 @@ class Definition(_Part):
         webhook = webhook.strip()
         try:
             url = URL(webhook.replace("{", "").replace("}", ""))
-        except ValueError:
+        except (ValueError, IndexError):  # IndexError: yarl 1.25, of http://[a]@/
             raise ValueError("no URL") from None
         if url.scheme not in ("http", "https") or not url.host:
             raise ValueError("give a URL that begins with https:// or http://")

@@ -1,5 +1,6 @@
 """The console's routes: pages for the browser, and JSON for the pages."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 PREFIX: Final = "/console"
 _LONGEST_BODY: Final = 256 * 1024
+_PATIENCE: Final = 10.0
+"""Seconds that a body may take."""
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
@@ -124,7 +127,7 @@ def _watch(watching: Watching, visitors: Visitors) -> Handler:
 def _login(visitors: Visitors) -> Handler:
     async def log_in(request: web.Request) -> web.StreamResponse:
         visitors.admit_to_pages(request)
-        cookie = await visitors.log_in((await _read(request, _Login)).token)
+        cookie = await visitors.log_in(request, (await _read(request, _Login)).token)
         response = web.Response(status=HTTPStatus.NO_CONTENT)
         response.set_cookie(
             COOKIE,
@@ -158,7 +161,11 @@ def _is_encrypted(request: web.Request) -> bool:
 async def _read(request: web.Request, kind: type[_Body]) -> _Body:
     if request.content_type != "application/json":  # a form of another site cannot send this
         raise CannotAnswer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
-    body = await request.read()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            body = await request.read()
+    except TimeoutError:
+        raise CannotAnswer(HTTPStatus.REQUEST_TIMEOUT, "the body did not come in time") from None
     if len(body) > _LONGEST_BODY:
         raise CannotAnswer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "send 256 KiB at most")
     try:

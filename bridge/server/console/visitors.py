@@ -11,6 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from bridge.server.access import foreign_origin
+from bridge.server.guesses import Guesses
 from bridge.server.loopback import Guard, is_from_here
 from bridge.server.problems import CannotAnswer
 
@@ -24,7 +25,8 @@ _SECOND_THOUGHTS: Final = 0.5
 class Visitors:
     """Decides who may see the pages, and who may see what they show."""
 
-    def __init__(self, tokens: Sequence[str]) -> None:
+    def __init__(self, tokens: Sequence[str], guesses: Guesses | None = None) -> None:
+        self._guesses = Guesses() if guesses is None else guesses
         self._tokens = [token.encode() for token in tokens]
         self._trying = asyncio.Lock()
 
@@ -56,6 +58,8 @@ class Visitors:
         """
         self.admit_to_pages(request)
         if self._tokens and not self._is_known(request):
+            if "Authorization" in request.headers:  # an old cookie is no guess
+                self._guesses.note(request, "console")
             raise CannotAnswer(
                 HTTPStatus.UNAUTHORIZED,
                 "log in with one of BRIDGE_CONSOLE_TOKEN",
@@ -77,7 +81,7 @@ class Visitors:
 
         return look
 
-    async def log_in(self, offered: str) -> str:
+    async def log_in(self, request: web.Request, offered: str) -> str:
         """Exchange a token for what the cookie holds.
 
         Raises:
@@ -87,6 +91,7 @@ class Visitors:
             given = offered.strip().encode("utf-8", "surrogateescape")
             if (token := self._same(given)) is not None:
                 return _signed(token, int(time.time()) + LASTS)
+            self._guesses.note(request, "console")  # or others would wait for all these seconds
             await asyncio.sleep(_SECOND_THOUGHTS)
         raise CannotAnswer(HTTPStatus.UNAUTHORIZED, "this is no token of the console's")
 

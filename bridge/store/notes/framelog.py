@@ -82,11 +82,11 @@ class FrameLog:
             self._chars -= self._replaceable
         elif self._chars >= MOST_CHARS or self._frames >= MOST_FRAMES:
             self.write()
-        if type(message) is StreamRequest:
+        if isinstance(message, StreamRequest):
             item = asked(self._ms(at), message, self._lines)
             self._lines = message.data.transcript
             self._hold(item, sum([len(line.content) for line in item[-1]]))
-        elif type(message) is PartialTranscript:
+        elif isinstance(message, PartialTranscript):
             chars = len(message.data.transcript)
             self._hold(heard(self._ms(at), message), chars)
             self._replaceable = None if message.data.is_final else chars

@@ -20,7 +20,7 @@ from typing import Any, Final
 import orjson
 
 from bridge.protocol import (
-    Inbound,
+    Interrupt,
     Outbound,
     PartialTranscript,
     PlaybackFinished,
@@ -57,7 +57,9 @@ def sent(at_ms: int, message: Outbound) -> Item:
     return ["o", at_ms, wire(message)]
 
 
-def heard(at_ms: int, message: Inbound) -> Item:
+def heard(
+    at_ms: int, message: StartCall | PartialTranscript | PlaybackFinished | Interrupt
+) -> Item:
     """The item of a message from Millis that is no request."""
     if type(message) is PartialTranscript or type(message) is PlaybackFinished:
         return ["i", at_ms, _wire(message)]

@@ -52,7 +52,7 @@ class Writer:
         self._spool = spool
         self._database = database
         self._losses = losses
-        self._opened = False
+        self._opened = self._looked = False
         self._seen = Chore(_SEEN)
         self._sweeping = Sweeping(database, refused, setup.retention_days)
         self._failures = 0
@@ -107,6 +107,13 @@ class Writer:
         self._woken.set()
         self._hurried.set()
 
+    async def took_over(self) -> None:
+        """Wait until what dead processes have left was taken in, or the database is away."""
+        while self._task is not None and not self._task.done() and not self.pulse.trouble:
+            if self._looked and not self.adoption:
+                return
+            await self._round_over.wait()
+
     async def written(self) -> None:
         """Wait until everything noted so far is in the database, or lost."""
         newest = self._spool.newest
@@ -136,6 +143,7 @@ class Writer:
         self._losses.tell()
         if not self.adoption.looking.wait:
             self.adoption.look(self._spool.size)
+            self._looked = True
         await self.open()
         if not self._seen.wait:
             with self.pulse.operation():

@@ -1,5 +1,6 @@
 """Who may open the console: this machine, or who has logged in with a token: G5, G6, G7."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,9 +10,10 @@ import aiohttp
 import pytest
 
 from bridge.app import Bridge
-from bridge.server.console import visitors
+from bridge.server.console import routes, visitors
+from bridge.server.guesses import MANY
 from tests.server.reading import own_address
-from tests.wire import bridge_running
+from tests.wire import PATIENCE, bridge_running
 
 TOKEN, NEXT = "canary-console-1", "canary-console-2"
 DATA = ["api/agent", "api/settings", "api/news", "record/calls", "record/calls/x", "watch/s"]
@@ -119,6 +121,32 @@ async def test_the_form_exchanges_a_token_for_a_cookie_that_scripts_cannot_read(
 async def test_a_wrong_token_opens_nothing(guarded: tuple[Bridge, str], token: str) -> None:
     _, url = guarded
     assert await log_in(url, token) == (401, "")
+
+
+async def test_who_goes_on_logging_in_is_told_to_stop_and_holds_up_nobody(
+    guarded: tuple[Bridge, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, url = guarded
+    assert [await log_in(url, "wrong") for _ in range(MANY)] == [(401, "")] * MANY
+    monkeypatch.setattr(visitors, "_SECOND_THOUGHTS", 3600.0)
+    assert [await log_in(url, "wrong") for _ in range(5)] == [(429, "")] * 5
+    assert (await log_in(url, TOKEN))[0] == 204
+
+
+async def test_a_form_that_is_never_whole_is_not_waited_for(
+    guarded: tuple[Bridge, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bridge, _ = guarded
+    monkeypatch.setattr(routes, "_PATIENCE", 0.1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+    head = (
+        "POST /console/api/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    )
+    writer.write(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+    async with asyncio.timeout(PATIENCE):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_another_sites_page_cannot_log_in(guarded: tuple[Bridge, str]) -> None:
