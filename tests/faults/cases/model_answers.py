@@ -112,7 +112,7 @@ def _cut(text: str, size: int) -> list[dict[str, Any]]:
     return [unsaid(piece) for piece in _pieces(text, size)]
 
 
-@case("C20", "an answer that drips is ended by the turn's time", turn_timeout=1.5)
+@case("C20", "an answer that drips is ended by the turn's time", turn_timeout=1.2)
 async def drip(scene: Scene) -> None:
     await scene.script([{"tokens": ["la "] * 400, "gap_ms": 20}])
     millis = await scene.call()

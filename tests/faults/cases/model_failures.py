@@ -92,7 +92,7 @@ async def another_model(scene: Scene) -> None:
 
 @case("C4", "an error before the first word is tried once more and no more")
 async def server_errors(scene: Scene) -> None:
-    for status in (500, 502, 503):
+    for status in (500, 502, 503)[-trials(3, 1) :]:
         assert await said(scene, [{"status": status, "body": {}}], asks=2) == ECHO
     down = {"steps": [{"status": 503, "body": {}}], "times": 2}
     assert await said(scene, down, asks=2) == APOLOGY
@@ -171,7 +171,6 @@ async def nonsense(scene: Scene) -> None:
     broken: dict[str, list[dict[str, Any]]] = {
         "a page": [{"html": True}],
         "malformed": [{"raw": "data: {not json\n\n"}],
-        "no object": [{"data": "[]"}],
         "bad utf-8": [{"raw64": "ZGF0YTogeyJhIjogIv8ifQoK"}],
         "a bomb": bomb,
     }

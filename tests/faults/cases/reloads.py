@@ -44,7 +44,7 @@ async def edition(n: int) -> str:
 
 @case("D9", "no turn fails while its tools are edited", files={"tools/editions.py": _edition(0)})
 async def edits(scene: Scene) -> None:
-    folder, last = scene.house.folder, trials(1000, 30)
+    folder, last = scene.house.folder, trials(1000, 12)
     file, over = folder / "tools/editions.py", asyncio.Event()
     callers = [await scene.call() for _ in range(3)]
     async with asyncio.TaskGroup() as tasks:

@@ -7,6 +7,7 @@ from tests.faults.cases.model_tools import HEAD, told
 from tests.faults.house import CONTROL, KEY, TOKEN
 from tests.faults.registry import case
 from tests.faults.scene import Scene
+from tests.faults.trials import trials
 from tests.wire import asking, noted, raw_frame, results, tool_call
 
 ORDERS = (
@@ -88,7 +89,7 @@ PLACES = {"sales": "+15550100200"}
 @case("G14", "a transfer goes to destinations of the settings only", destinations=PLACES)
 async def transfers(scene: Scene) -> None:
     wanted: list[Any] = ["+19005550100", "boss", "", None, 5, "sales; +19005550100", ["sales"]]
-    for number, where in enumerate(wanted):
+    for number, where in enumerate(wanted[: trials(len(wanted), 3)]):
         call = tool_call("transfer_call", destination=where)
         heard, answers = await told(scene, asking(call), f"to the boss {number}.")
         assert heard == "Let me see."

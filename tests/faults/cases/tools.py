@@ -40,7 +40,7 @@ def break_in_a_thread(kind: str) -> str:
 )
 async def raises(scene: Scene) -> None:
     millis, turn = await scene.call(), 0
-    for kind in KINDS:
+    for kind in KINDS[: trials(len(KINDS), 4)]:
         for name in ("break_off", "break_in_a_thread"):
             turn += 1
             call = tool_call(name, kind=kind.rpartition(".")[2])
@@ -75,14 +75,20 @@ HANG = {"tools/hangs.py": HANGS}
     "a tool that hangs is filled in for and given up",
     files=HANG,
     tool_timeout=0.4,
+    turn_timeout=5.0,
     filler_after=0.1,
 )
 async def hangs(scene: Scene) -> None:
-    for name in ("hang", "block"):
-        heard, answers = await told(scene, asking(tool_call(name)), f"{name}, please")
-        assert heard.endswith("Let me see.")
-        assert heard != "Let me see.", "there was no filler"
-        assert answers == {"c1": TIMED_OUT}
+    names, callers = ("hang", "block"), [await scene.call() for _ in range(2)]
+    for name, caller in zip(names, callers, strict=True):
+        await scene.script(asking(tool_call(name)), {"say": "Too late."}, match=f"{name}, please")
+        await caller.ask(1, f"{name}, please")
+    for caller in callers:
+        heard = await caller.answer(1)
+        assert heard.endswith("Too late.")
+        assert heard != "Too late.", "there was no filler"
+    told_of = [results(request) for request in await scene.openai.requests()]
+    assert [told for told in told_of if told] == [{"c1": TIMED_OUT}] * 2
     (scene.house.folder / "open").touch()
 
 
@@ -99,9 +105,14 @@ async def blocks(scene: Scene) -> None:
     assert await one.answer(1) == "Done."
 
 
-@case("D4", "when every thread hangs the rest are refused at once", files=HANG)
+@case(
+    "D4",
+    "when every thread hangs the rest are refused at once",
+    files=HANG,
+    tool_threads=trials(16, 4),
+)
 async def all_hang(scene: Scene) -> None:
-    many, threads = trials(50, 24), scene.bridge.settings.tool_threads
+    many, threads = trials(50, 10), scene.bridge.settings.tool_threads
     callers = [await scene.dial() for _ in range(many)]
     for n, caller in enumerate(callers):
         question = f"block {n}."
@@ -148,12 +159,16 @@ async def look_up(room: str) -> str:
 ROOMS = {"tools/rooms.py": BOOK}
 
 
-async def _at_some_moment(scene: Scene, millis: Caller, room: str, share: float) -> None:
-    """Ask for a room, and come to a moment before, in or after the tool."""
+async def _at_some_moment(scene: Scene, millis: Caller, n: int, share: float) -> str:
+    """Ask for a room, and come to a moment before or, of every other trial, in the tool."""
+    room = f"room {n:02}"
     for question in (f"{room}.", f"{room}!"):
         await scene.script(asking(tool_call("book", room=room)), {"say": "It is."}, match=question)
     await millis.ask(1, f"{room}.")
-    await asyncio.sleep(share * 0.12)
+    if n % 2:
+        await came_true(lambda: noted(scene.house.folder, room))
+    await asyncio.sleep(share * 0.06)
+    return room
 
 
 def _once(scene: Scene, room: str) -> bool:
@@ -168,22 +183,22 @@ async def spoken_over(scene: Scene) -> None:
     many = trials(60, 6)
     async with asyncio.TaskGroup() as tasks:
         for n in range(many):
-            tasks.create_task(_spoken_over(scene, f"room {n:02}", n / many))
+            tasks.create_task(_spoken_over(scene, n, n / many))
     for n in range(many):
         room = f"room {n:02}"
         (call,) = await scene.ended(room)
         runs = [run for run in call.every_tool_run() if run.arguments == {"room": room}]
         assert [run.outcome for run in runs if run.result == f"booked {room}"] == ["ok"]
-        assert _once(scene, room), "the caller repeated it, so it is made"
+        assert _once(scene, room), "it was begun, or the caller repeated it"
 
 
-async def _spoken_over(scene: Scene, room: str, share: float) -> None:
-    millis = await scene.call(room)
-    await _at_some_moment(scene, millis, room, share)
+async def _spoken_over(scene: Scene, n: int, share: float) -> None:
+    millis = await scene.call(f"room {n:02}")
+    room = await _at_some_moment(scene, millis, n, share)
     await millis.interrupt(1)
     await millis.settled()
-    heard = millis.said(1) or "Well"
-    assert await millis.asked(2, f"{room}.", heard, f"{room}!") == "It is."
+    if not millis.ended(1):  # else it has been told, and would be booked again
+        assert await millis.asked(2, f"{room}.", "Well", f"{room}!") == "It is."
     await millis.hang_up()
 
 
@@ -208,10 +223,10 @@ async def stopped(scene: Scene) -> None:
 
 @case("D6", "a booking outlives the caller who hangs up", files=ROOMS)
 async def hung_up(scene: Scene) -> None:
-    many = trials(60, 12)
+    many = trials(60, 6)
     async with asyncio.TaskGroup() as tasks:
         for n in range(many):
-            tasks.create_task(_hung_up(scene, f"room {n:02}", n / many))
+            tasks.create_task(_hung_up(scene, n, n / many))
     for n in range(many):
         room = f"room {n:02}"
         (call,) = await scene.ended(room)
@@ -219,9 +234,9 @@ async def hung_up(scene: Scene) -> None:
         assert outcomes == (["ok"] if _once(scene, room) else []), room
 
 
-async def _hung_up(scene: Scene, room: str, share: float) -> None:
-    millis = await scene.call(room)
-    await _at_some_moment(scene, millis, room, share)
+async def _hung_up(scene: Scene, n: int, share: float) -> None:
+    millis = await scene.call(f"room {n:02}")
+    await _at_some_moment(scene, millis, n, share)
     await millis.hang_up()
 
 
