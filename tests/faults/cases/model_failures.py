@@ -164,9 +164,11 @@ def _bomb() -> str:
 
 @case("C9", "whatever comes instead of an answer is a failed turn")
 async def nonsense(scene: Scene) -> None:
+    packed = {"raw64": await asyncio.to_thread(_bomb)}
     bomb: list[dict[str, Any]] = [
         {"headers": {"Content-Encoding": "gzip"}},
-        {"raw64": await asyncio.to_thread(_bomb)},
+        packed,
+        {"stall": True},  # it is not waited for: who reads a mebibyte has had enough
     ]
     broken: dict[str, list[dict[str, Any]]] = {
         "a page": [{"html": True}],
@@ -175,7 +177,7 @@ async def nonsense(scene: Scene) -> None:
         "a bomb": bomb,
     }
     for name, script in broken.items():
-        heard = await said(scene, {"steps": script, "times": 2})
+        heard = await said(scene, {"steps": script, "times": 2}, asks=2)
         assert heard == APOLOGY, name
     assert await said(scene, [*CUT, *broken["malformed"]]) == f"The answer is {APOLOGY}"
 
