@@ -20,6 +20,7 @@ from bridge.call.events import CallData, CallEvent, NoRecord, Observer
 from bridge.call.recall import COUNTS as RECALL_COUNTS
 from bridge.call.sessions import Sessions
 from bridge.call.setup import CallSetup
+from bridge.call.spans import UNTRACED
 from bridge.keeping import deliveries_of, earlier_of, recorder_of, webhook_of
 from bridge.local.door import Door
 from bridge.metering import Meters
@@ -41,20 +42,23 @@ from bridge.tooling import RESERVED, after_calls, joined, mcp_servers
 
 if TYPE_CHECKING:
     from bridge.store import Archive
+    from bridge.traces.exporting import Traces
 
 _log = structlog.get_logger(__name__)
 
 
 _LAST_CALLS = 2.0
 """Seconds in which, at the end, the webhook learns of the calls that were still going on."""
-_HURRY_CALLS, _HURRY_RECORD = 0.5, 1.0
-"""Seconds, when it has to be quick, that calls may take to end, and the record to be written."""
+_HURRY_CALLS, _HURRY_RECORD, _HURRY_TRACES = 0.5, 1.0, 0.5
+"""Seconds, when it has to be quick, that calls may take to end, the record to be written, and the
+last spans to be sent."""
 
 
 class Bridge:
     """Everything one process runs. Enter it to load and serve, leave it to hang up and stop.
 
     It opens the ports of the settings, or serves on sockets that are open already: `listening`.
+    Nobody traces its calls but `traces`.
     """
 
     def __init__(
@@ -62,8 +66,10 @@ class Bridge:
         settings: Settings,
         rehearsal: Rehearsal | None = None,
         listening: Sequence[socket.socket] = (),
+        traces: "Traces | None" = None,
     ) -> None:
         self.settings = settings
+        self._traces = traces
         self.recorder = None if rehearsal else recorder_of(settings)
         deliveries = None if self.recorder is None else deliveries_of(settings)
         self._after_calls = after_calls(self._deliver, deliveries)
@@ -107,6 +113,8 @@ class Bridge:
         for shelf in shelves:
             await shelf.reload()
         async with AsyncExitStack() as stack:
+            if self._traces is not None:
+                await stack.enter_async_context(self._traces)
             await stack.enter_async_context(self.mcp)
             for persona in self.personas:
                 persona.agent()
@@ -139,6 +147,8 @@ class Bridge:
         self.ports.hurry(_HURRY_CALLS)
         if self.recorder is not None:
             self.recorder.patience = min(self.recorder.patience, _HURRY_RECORD)
+        if self._traces is not None:
+            self._traces.patience = min(self._traces.patience, _HURRY_TRACES)
 
     async def __aexit__(self, *_: object) -> None:
         """Hang up, stop watching, close the connections to the models."""
@@ -225,6 +235,7 @@ class Bridge:
             lexicon=lambda: default.prompts.current.lexicon,
             observe=_all_of(observers),
             record=rehearsal.record if rehearsal else record,
+            trace=self._traces.call if self._traces else lambda: UNTRACED,
             earlier=rehearsal.earlier if rehearsal else earlier_of(settings, self.recorder),
             memory_tokens=settings.memory_tokens,
             include_metadata_in_prompt=settings.include_metadata_in_prompt,

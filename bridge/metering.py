@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+import structlog
 from prometheus_client import (
     CollectorRegistry,
     ProcessCollector,
@@ -19,11 +20,14 @@ from bridge.metrics.calls import CallMetrics
 from bridge.metrics.labels import OTHER, among, counts
 from bridge.metrics.loopwatch import LoopWatch
 from bridge.metrics.readings import Kind, Reading, Readings, Sample, one
+from bridge.metrics.siblings import Across, Siblings
 from bridge.plugins.prompt_shelf import PromptShelf
 from bridge.plugins.shelf import ToolShelf
 from bridge.plugins.toolbox import Toolbox
 from bridge.server.socket import Switchboard
 from bridge.tooling import RESERVED
+
+_log = structlog.get_logger(__name__)
 
 Findings = Callable[[], Mapping[str, Any]]
 """What `/healthz` says."""
@@ -42,6 +46,9 @@ class Meters:
         names = [model.name for model in models]
         self.calls = CallMetrics(self._registry, self._tools, names)
         self.loop = LoopWatch(self._registry)
+        self._across = dict(_ACROSS)
+        self._siblings: Siblings | None = None
+        self._unkept = False
 
     def read(
         self,
@@ -51,7 +58,7 @@ class Meters:
         prompts: Sequence[PromptShelf],
     ) -> None:
         """Have these parts read, too, whenever somebody asks."""
-        Readings(
+        readings = Readings(
             self._registry,
             [
                 *_of_calls(board),
@@ -65,12 +72,41 @@ class Meters:
                     "The version that runs.",
                     lambda: [((__version__,), 1)],
                     ["version"],
+                    across="max",
                 ),
             ],
         )
+        self._across |= readings.across
+
+    def share(self, siblings: Siblings) -> None:
+        """From now on, tell what all processes have counted together."""
+        self._siblings = siblings
+
+    def keep(self) -> None:
+        """Write down what was counted here, for the others; where that fails, the log says so."""
+        try:
+            if self._siblings is not None:
+                self._siblings.keep(self._own_page())
+        except OSError as error:
+            if not self._unkept:
+                _log.warning("metrics cannot be shared", reason=error.strerror or str(error))
+            self._unkept = True
+        else:
+            self._unkept = False
 
     def page(self) -> bytes:
-        """Everything, as Prometheus reads it (text format 0.0.4)."""
+        """Everything, as Prometheus reads it (text format 0.0.4).
+
+        Raises:
+            OSError: that of the other processes cannot be read.
+        """
+        page = self._own_page()
+        if self._siblings is None:
+            return page
+        self._siblings.keep(page)
+        return self._siblings.page(self._across)
+
+    def _own_page(self) -> bytes:
         return generate_latest(self._registry)
 
     def _tools(self) -> set[str]:
@@ -81,7 +117,8 @@ def _of_calls(board: Switchboard) -> Iterable[Reading]:
     calls = board.calls
     yield Reading("gauge", "calls_live", "Sockets that are open.", one(lambda: len(board.live)))
     yield Reading("gauge", "calls_limit", "Calls at once, at most.", one(lambda: board.max_calls))
-    yield Reading("gauge", "draining", "Whether the server stops.", one(lambda: board.draining))
+    about = "Whether the server stops."
+    yield Reading("gauge", "draining", about, one(lambda: board.draining), across="max")
     for name, about, label, found, known in (
         (
             "frames_dropped",
@@ -165,7 +202,8 @@ def _of_models(models: Sequence[NamedModel]) -> Iterable[Reading]:
     about = "Messages that a model gave because those before it did not."
     yield Reading("counter", "model_fallbacks", about, each(lambda m: m.stood_in), ["model"])
     about = "Whether a model is left alone, because it kept failing."
-    yield Reading("gauge", "model_left_alone", about, each(lambda m: m.breaker.open), ["model"])
+    left_alone = each(lambda m: m.breaker.open)
+    yield Reading("gauge", "model_left_alone", about, left_alone, ["model"], across="max")
 
 
 def _of_files(
@@ -182,7 +220,8 @@ def _of_files(
         ["kind"],
     )
     about = "Files, servers and personas that are not as they should be, now."
-    yield Reading("gauge", "not_loaded", about, one(lambda: len(findings()["failures"])))
+    failures = one(lambda: len(findings()["failures"]))
+    yield Reading("gauge", "not_loaded", about, failures, across="max")
 
 
 def _of_record(status: Findings) -> Iterable[Reading]:
@@ -192,6 +231,7 @@ def _of_record(status: Findings) -> Iterable[Reading]:
         "1 for how the record is now.",
         lambda: [((state,), status()["state"] == state) for state in labels.RECORD_STATES],
         ["state"],
+        across="max",
     )
     for kind, name, about, key in _RECORD:
         yield Reading(kind, name, about, one(partial(_told, status, key)))
@@ -215,9 +255,16 @@ def _of_deliveries(findings: Findings) -> Iterable[Reading]:
             yield (kind,), next((part[key] for key in keys if key in part), 0)
 
     for kind, name, about, keys in _DELIVERIES:
-        yield Reading(kind, f"deliveries_{name}", about, partial(both, *keys), ["kind"])
+        # Each process knows of all that wait.
+        yield Reading(kind, f"deliveries_{name}", about, partial(both, *keys), ["kind"], "max")
 
 
+_ACROSS: Final[Mapping[str, Across]] = {
+    "process_max_fds": "max",
+    "process_open_fds": "max",  # it is one process that has no more
+    "process_start_time_seconds": "min",
+}
+"""Gauges of the process that are no sums over several."""
 _RECORD: Final[Sequence[tuple[Kind, str, str, str]]] = (
     ("gauge", "record_waiting", "Notes that are not in the database yet.", "waiting"),
     ("gauge", "record_spool_bytes", "Bytes of the spool on the disk.", "spool_bytes"),

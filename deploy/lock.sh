@@ -15,6 +15,6 @@ lock() {
         --no-emit-options --no-annotate --resolver backtracking "$@"
 }
 
-lock --extra postgres --extra mcp --extra workers --output-file deploy/requirements.txt pyproject.toml
+lock --extra postgres --extra mcp --extra workers --extra otel --output-file deploy/requirements.txt pyproject.toml
 # What makes a wheel of the bridge itself.
 lock --only-build-deps --build-deps-for wheel --output-file deploy/requirements-build.txt pyproject.toml

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -120,8 +121,8 @@ class RecordingVoice:
     async def finish_message(self, *, wait_follows: bool = False) -> None:
         self.finished.append(wait_follows)
 
-    def model_asked(self) -> None:
-        """It will begin."""
+    def asking(self, model: str) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def model_began(self) -> None:
         self.began = True

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "agent": {"errors", "protocol", "call"},
     "plugins": {"errors", "protocol", "speech", "call", "toolkit"},
     "metrics": {"call", "speech"},
+    "traces": {"errors", "call"},
     "store": {"errors", "protocol", "call"},
     "server": {"errors", "protocol", "call", "store"},
     "local": {"errors", "protocol", "call", "store"},
@@ -28,7 +29,7 @@ MAY_IMPORT = {
 """What each room knows. `app` puts all of them together, and `cli` sits on top of it."""
 
 ONLY_IN = {
-    "aiohttp": {"server", "local", "toolkit", "agent.lean_http"},
+    "aiohttp": {"server", "local", "toolkit", "agent.lean_http", "agent.lean_eager"},
     "langchain": {"agent", "plugins"},
     "langchain_core": {"agent", "plugins", "cli.tools"},
     "langchain_openai": {"agent"},
@@ -51,6 +52,7 @@ ONLY_IN = {
     "anyio": {"plugins.mcp"},
     "yaml": {"scenarios"},
     "prometheus_client": {"metrics", "metering"},
+    "opentelemetry": {"traces"},
 }
 
 

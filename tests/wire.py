@@ -169,7 +169,11 @@ async def watched(bridge: Bridge, session: str = "s") -> AsyncIterator[Watch]:
 
 @asynccontextmanager
 async def bridge_running(
-    folder: Path, base_url: str = "http://127.0.0.1:9/v1", key: Any = "sk-test", **settings: Any
+    folder: Path,
+    base_url: str = "http://127.0.0.1:9/v1",
+    key: Any = "sk-test",
+    traces: Any = None,
+    **settings: Any,
 ) -> AsyncIterator[Bridge]:
     """Run a bridge in this process, with its own tools/ and prompts/ below `folder`.
 
@@ -185,7 +189,8 @@ async def bridge_running(
                 tools_dir=folder / "tools",
                 prompts_dir=folder / "prompts",
                 **{"model": "openai:fake", "record": "off", "filler_after": 0, **settings},
-            )
+            ),
+            traces=traces,
         )
     async with bridge:
         yield bridge
@@ -337,8 +342,9 @@ class Served:
 
 
 async def run_cli(folder: Path, *args: str, **variables: str) -> asyncio.subprocess.Process:
-    """Start a command of `bridge` in `folder`, with no other BRIDGE_ or OPENAI_ variables."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("BRIDGE_", "OPENAI_"))}
+    """Start a command of `bridge` in `folder`, with no variables that say how, but these."""
+    foreign = ("BRIDGE_", "OPENAI_", "OTEL_", "LANGSMITH_", "LANGCHAIN_")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge.cli", *args),
         cwd=folder,

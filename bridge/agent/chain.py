@@ -115,6 +115,10 @@ class ModelChain:
     async def _attempt(
         self, model: NamedModel, ask: Ask, reply: Reply, deadline: float
     ) -> AIMessage:
+        with reply.voice.asking(model.name):
+            return await self._heard(model, ask, reply, deadline)
+
+    async def _heard(self, model: NamedModel, ask: Ask, reply: Reply, deadline: float) -> AIMessage:
         sent = reply.voice.sent
         try:
             async with asyncio.timeout_at(deadline) as clock:

@@ -72,6 +72,11 @@ class LeanChatOpenAI(ChatOpenAI):
     def _never_retry(cls, _: int | None) -> int:
         return 0
 
+    @property
+    def sends_onward(self) -> bool:
+        """Whether its requests say by themselves which span they belong to (`call.spans`)."""
+        return self._is_lean({})
+
     async def warm(self) -> None:
         """Have a connection open before the caller speaks. Never fails."""
         if self._asking({}).lean:

@@ -13,7 +13,9 @@ from langchain_openai.chat_models.base import global_ssl_context  # certifi's, l
 from multidict import CIMultiDict
 from yarl import URL
 
+from bridge.agent.lean_eager import EagerRequest
 from bridge.agent.lean_errors import UnreadableStreamError, chat_request, status_error
+from bridge.call.spans import onward
 
 KEEP_ALIVE = 120.0
 """Seconds an idle connection is kept; callers think longer than the SDK's 5."""
@@ -32,6 +34,8 @@ _log = structlog.get_logger(__name__)
 class Upstream:
     """One model's server, spoken to with the address and the headers of the SDK's client.
 
+    What the SDK tells of itself and its machine (`X-Stainless-…`) is left out.
+
     Proxies come from the environment as it is at construction. aiohttp's own `trust_env` would ask
     the default thread pool twice per request, where any hung tool could be in front of us, and it
     refuses to send our Authorization header when `~/.netrc` knows the host.
@@ -47,6 +51,8 @@ class Upstream:
         self._headers = CIMultiDict(self.request.headers.multi_items())
         for name in _REPLACED:
             self._headers.popall(name, None)
+        for name in [name for name in self._headers if name.lower().startswith("x-stainless-")]:
+            del self._headers[name]  # what the SDK tells of itself
         self._headers["Accept-Encoding"] = "identity"  # a compressor holds tokens back
         self._connect_timeout = connect_timeout
         self._timeout = aiohttp.ClientTimeout(
@@ -61,11 +67,15 @@ class Upstream:
         Raises:
             openai.APIError: no connection, a refusal, or something that is no stream.
         """
+        headers = self._headers
+        if traced := onward.get():
+            headers = CIMultiDict(headers)
+            headers.update(traced)
         try:
             response = await self._session().post(
                 self._url,
                 data=io.BytesIO(body) if len(body) > _LARGE_BODY else body,  # else aiohttp warns
-                headers=self._headers,
+                headers=headers,
                 proxy=self._proxy,
             )
         except _FAILURES as error:
@@ -106,6 +116,7 @@ class Upstream:
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),  # calls share nothing
                 timeout=self._timeout,
+                request_class=EagerRequest,
             )
         return session
 

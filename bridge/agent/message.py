@@ -21,9 +21,6 @@ from bridge.call.events import AskedTool, ModelAnswered
 
 _log = structlog.get_logger(__name__)
 
-_EARLY = frozenset({"length", "content_filter", "max_tokens", "refusal"})
-"""Reasons of the providers' for stopping before a message is whole."""
-
 listening: ContextVar["ModelMessage | None"] = ContextVar("listening", default=None)
 """The message being heard in this task. Only the agent's own model call sets it, so a model that a
 tool or a middleware calls is not spoken: who does not ask is not heard."""
@@ -76,7 +73,6 @@ class ModelMessage:
         self._clock = clock
         self._time = asyncio.get_running_loop().time
         self._asked = self._time()
-        reply.voice.model_asked()
         self._first: float | None = None
         """Seconds from asking to the first token."""
         self._token_timeout = reply.limits.token_timeout
@@ -125,14 +121,13 @@ class ModelMessage:
         checked = self._requests.check(message, self._reply)
         await self._release()
         await self._reply.voice.finish_message(wait_follows=bool(checked.tool_calls))
-        stopped = reason if reason in _EARLY else None
-        self._reply.voice.model_answered(self._told(checked, stopped))
-        if stopped:
-            _log.info("the model stopped early", finish_reason=stopped)
+        self._reply.voice.model_answered(self._told(checked, reason))
+        if reason in ("length", "content_filter", "max_tokens", "refusal"):
+            _log.info("the model stopped early", finish_reason=reason)
         return checked
 
-    def _told(self, message: AIMessage, stopped: str | None) -> ModelAnswered:
-        usage = message.usage_metadata
+    def _told(self, message: AIMessage, reason: str) -> ModelAnswered:
+        usage, said = message.usage_metadata, message.response_metadata
         return ModelAnswered(
             self._reply.voice.turn,
             self._model,
@@ -142,7 +137,8 @@ class ModelMessage:
             seconds=self._time() - self._asked,
             tokens_in=usage["input_tokens"] if usage else None,
             tokens_out=usage["output_tokens"] if usage else None,
-            stopped=stopped,
+            response_model=str(said.get("model_name") or said.get("model") or ""),
+            finish_reason=reason,
         )
 
     async def _speak(self, text: str) -> None:

@@ -8,6 +8,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 
 from bridge.agent.chain import ModelChain
+from bridge.agent.onward import headers_for
 from bridge.agent.reply import Reply
 from bridge.errors import AgentError
 
@@ -38,7 +39,8 @@ class ModelCalls(AgentMiddleware[Any, Any, Any]):
         must_answer = reply.must_answer
 
         async def ask(model: BaseChatModel) -> AIMessage:
-            response = await handler(request.override(model=model))
+            settings = {**request.model_settings, **headers_for(model)}
+            response = await handler(request.override(model=model, model_settings=settings))
             return cast("AIMessage", response.result[0])
 
         message = await self._chain.message(ask, reply)

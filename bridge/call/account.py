@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import structlog
 
-from bridge.call.events import CallData, CallEvent, Observer, Record, TurnEnded
+from bridge.call.events import CallData, CallEnded, CallEvent, Observer, Record, TurnEnded
 from bridge.call.ports import Line
+from bridge.call.spans import Span
 from bridge.protocol import Inbound, Outbound
 
 _log = structlog.get_logger(__name__)
@@ -14,8 +15,9 @@ _log = structlog.get_logger(__name__)
 class Account:
     """What one conversation tells of itself. A socket that changes its session begins another."""
 
-    def __init__(self, record: Record, observe: Observer, data: CallData) -> None:
+    def __init__(self, record: Record, observe: Observer, span: Span, data: CallData) -> None:
         self.data = data
+        self.span = span
         self._record = record
         self._observe = observe
 
@@ -34,6 +36,8 @@ class Account:
             )
         self._record.note(self.data, event)
         self._observe(self.data, event)
+        if isinstance(event, CallEnded):
+            self.span.end(self.data, event)
 
     def secure(self, event: TurnEnded) -> None:
         """A turn is about to end like this: have it on record when this returns."""

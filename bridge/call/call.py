@@ -53,7 +53,7 @@ class Call:
         data = CallData(
             persona=setup.persona, include_metadata_in_prompt=setup.include_metadata_in_prompt
         )
-        self._account = Account(setup.record(), setup.observe, data)
+        self._account = Account(setup.record(), setup.observe, setup.trace(), data)
         self._line = ToldLine(line, lambda: self._account)
         self._started = False
         self._tools = ToolRuns()
@@ -212,7 +212,8 @@ class Call:
         self._recall.forget()
         self._setup.sessions.release(self, self.data.session_id)
         self._account.tell(CallEnded("replaced"))
-        self._account = Account(self._setup.record(), self._setup.observe, self.data)
+        setup = self._setup
+        self._account = Account(setup.record(), setup.observe, setup.trace(), self.data)
         self._newest = self._turn = None
         self._lost = frozenset()
         self._kept = {}

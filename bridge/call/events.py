@@ -148,8 +148,10 @@ class ModelAnswered:
     seconds: float
     tokens_in: int | None
     tokens_out: int | None
-    stopped: str | None = None
-    """Why it ended before it was whole, if the model says so: `length`, `content_filter`."""
+    response_model: str = ""
+    """What its server calls the model; empty if it does not say."""
+    finish_reason: str = ""
+    """Why it ended, in its server's words."""
 
 
 # ── of a tool ────────────────────────────────────────────────────────────────────────────────────

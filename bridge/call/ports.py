@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -67,8 +68,8 @@ class Voice(Protocol):
     def sent(self) -> int:
         """Characters of the model's own words that have been passed on in this reply."""
 
-    def model_asked(self) -> None:
-        """The model is asked for a message."""
+    def asking(self, model: str) -> AbstractContextManager[None]:
+        """The model is asked for a message, for as long as this is open."""
 
     def model_began(self) -> None:
         """The model has given its first sign of life."""

@@ -11,6 +11,7 @@ from bridge.call.earlier import Earlier, NoEarlier
 from bridge.call.events import CallData, NoRecord, Observer, Record
 from bridge.call.ports import Agent, Prompts
 from bridge.call.sessions import Sessions
+from bridge.call.spans import UNTRACED, Tracer
 from bridge.speech import Lexicon
 
 Greeting = Literal["template", "model", "off"]
@@ -29,6 +30,7 @@ class CallSetup:
     """Finds the persona that a call is for, once Millis has told; None if it is known before."""
     record: Callable[[], Record] = NoRecord
     """Opens the record of a conversation."""
+    trace: Tracer = lambda: UNTRACED
     earlier: Earlier = field(default_factory=NoEarlier)
     """Reads of the conversations before."""
     memory_tokens: int = 1000

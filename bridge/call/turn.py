@@ -6,7 +6,7 @@ One task with `finally` would lose the ending: a task cancelled before its first
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -30,6 +30,7 @@ from bridge.call.ledger import Entry, Identify, Ledger, ToolOutcome, ToolUse, pl
 from bridge.call.notes import BROKEN_OFF, WITHDRAWN
 from bridge.call.ports import Action, AnswerFull, Line, Voice
 from bridge.call.questions import take_answer
+from bridge.call.spans import Span
 from bridge.call.toolruns import ToolRuns
 from bridge.errors import AgentError, CallClosed, ToolError, let_frames_go
 
@@ -108,7 +109,13 @@ class Turn:
         """When the message with the first word, or the newest before it, gave its own."""
         self._silent_since: float | None = None
         self._company = Company(self._delivery, setup.patience, setup.fillers)
-        self._speaking = asyncio.create_task(self._speak(reply), name=f"speak {stream_id}")
+        account = setup.account
+        self._span = account.span.turn(account.data, entry.number, lambda: self._question)
+        self._message_span = self._span
+        """Of the model's newest message: the tools that it asks for begin in it."""
+        self._tool_spans: dict[str, Span] = {}
+        with self._span.current():
+            self._speaking = asyncio.create_task(self._speak(reply), name=f"speak {stream_id}")
         self._ending = asyncio.create_task(self._end(), name=f"end {stream_id}")
         if stream_id is not None:
             self._decide()
@@ -136,6 +143,7 @@ class Turn:
         self.stream_id = stream_id
         self._began = now()
         self._delivery.release(stream_id)
+        self._span.promoted()
         self._tell_early(stream_id, ahead=True)
         self._decide()
 
@@ -145,12 +153,16 @@ class Turn:
         self._company.begin()
 
     def _tell_early(self, stream_id: int | str, *, ahead: bool = False) -> None:
-        lines = user_lines(self.entry.transcript)
-        asked = lines[-1] if lines else ""
-        began = TurnBegan(stream_id, self.entry.number, asked, self.entry.place, ahead)
+        entry = self.entry
+        began = TurnBegan(stream_id, entry.number, self._question, entry.place, ahead)
         early, self._early = self._early or [], None
         for event in (began, *early):
             self._setup.account.tell(event)
+
+    @property
+    def _question(self) -> str:
+        """The caller's line that it answers."""
+        return (user_lines(self.entry.transcript) or [""])[-1]
 
     def _tell(self, event: CallEvent) -> None:
         if self._early is None:
@@ -195,10 +207,20 @@ class Turn:
         """Number of the reply in its call."""
         return self.entry.number
 
-    def model_asked(self) -> None:
-        """The model is asked for a message."""
+    @contextlib.contextmanager
+    def asking(self, model: str) -> Iterator[None]:
+        """The model is asked for a message, for as long as this is open."""
         if self._model_asked is None:
             self._model_asked = now()
+        span = self._message_span = self._span.model(model)
+        try:
+            with span.current():
+                yield
+        except AgentError as error:
+            span.fail(error.kind)
+            raise
+        finally:
+            span.drop()  # unless it has ended
 
     def model_began(self) -> None:
         """A message of the model's has given its first sign of life."""
@@ -210,6 +232,7 @@ class Turn:
 
     def model_answered(self, message: ModelAnswered) -> None:
         """A message of the model's is complete."""
+        self._message_span.end(self._setup.account.data, message)
         self._tell(message)
 
     @property
@@ -273,8 +296,12 @@ class Turn:
         use = self._setup.ledger.use(self.entry, name, arguments, identity)
         if filler:
             self._company.tools[use.id] = filler
-        self._tell(ToolBegun(use.id, name, arguments, self.turn, policy))
-        use.task = task = self._setup.tools.start(run(use), limit)
+        begun = ToolBegun(use.id, name, arguments, self.turn, policy)
+        self._tell(begun)
+        span = self._tool_spans[use.id] = self._message_span.tool(begun)
+        with span.current():
+            use.task = task = self._setup.tools.start(run(use), limit)
+        task.add_done_callback(lambda _: span.drop())  # unless it has ended: it never began
         return task
 
     def finish_tool(self, use: ToolUse, result: str, outcome: ToolOutcome, seconds: float) -> None:
@@ -286,7 +313,9 @@ class Turn:
         self._company.tools.pop(use.id, None)
         if self._stopping:
             withdrawn(self.entry)  # it may have asked for an action just before
-        self._tell(ToolFinished(use.id, use.name, result, outcome, seconds, self.turn))
+        finished = ToolFinished(use.id, use.name, result, outcome, seconds, self.turn)
+        self._tell(finished)
+        self._tool_spans.pop(use.id).end(self._setup.account.data, finished)
 
     async def ask(self, use: ToolUse, question: str) -> None:
         """Ask the caller whether this may be done, as the last words of the reply."""
@@ -377,8 +406,12 @@ class Turn:
 
     def _record(self, failure: str | None) -> None:
         self.entry.said, self.entry.over = self._delivery.said, True
-        if self.stream_id is not None:
-            self._tell(self._ended(self.stream_id, failure))
+        if self.stream_id is None:
+            self._span.drop()
+            return
+        ended = self._ended(self.stream_id, failure)
+        self._tell(ended)
+        self._span.end(self._setup.account.data, ended)
 
     def _ended(self, stream_id: int | str, failure: str | None) -> TurnEnded:
         delivery = self._delivery

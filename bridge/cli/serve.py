@@ -15,6 +15,7 @@ from bridge.cli.running import Told, run
 from bridge.logs import configure_logs
 from bridge.settings import DEFAULT_MODEL, DEMO, Settings
 from bridge.settings.reading import unknown_variables
+from bridge.traces.choosing import traces_of_process
 
 
 def serve(settings: Settings, started: Callable[[], None]) -> None:
@@ -43,7 +44,8 @@ async def _serve(settings: Settings, started: Callable[[], None]) -> None:
         welcome(bridge)
         started()
 
-    await run(Bridge(settings), told, ready)
+    traces = traces_of_process(private=settings.log_private)
+    await run(Bridge(settings, traces=traces), told, ready)
 
 
 def welcome(bridge: Bridge) -> None:

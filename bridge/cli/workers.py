@@ -7,21 +7,27 @@ same bridge as a process of its own does.
 import asyncio
 import gc
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from bridge.app import Bridge
 from bridge.cli.running import TOLD, Told, run
 from bridge.cli.serve import welcome
 from bridge.errors import SettingsError
+from bridge.metrics.siblings import Siblings
 from bridge.server.web import port_taken
 from bridge.settings import Settings
+from bridge.traces.choosing import traces_of_process
 
 try:
     from gunicorn.app.base import BaseApplication
@@ -34,6 +40,8 @@ except ModuleNotFoundError as missing:
         f"several workers need {missing.name}: pip install 'millis-bridge[workers]', or set "
         "BRIDGE_WORKERS to 1"
     ) from missing
+
+_log = structlog.get_logger(__name__)
 
 _HUNG: Final = 60
 """Seconds after which a worker whose event loop stands still is replaced; a start is shorter."""
@@ -54,16 +62,17 @@ def supervise(settings: Settings, started: Callable[[], None]) -> None:
         SettingsError: the port cannot be had, or a setting is wrong.
         SystemExit: always; 2 if the workers cannot start.
     """
-    with ExitStack() as ports:
-        addresses = [ports.enter_context(_reserved(settings.host, settings.port, "BRIDGE_PORT"))]
+    with ExitStack() as stack:
+        addresses = [stack.enter_context(_reserved(settings.host, settings.port, "BRIDGE_PORT"))]
         if (port := settings.admin_port) is not None:
             apart = _reserved(settings.admin_host, port, "BRIDGE_ADMIN_PORT")
-            addresses.append(ports.enter_context(apart))
+            addresses.append(stack.enter_context(apart))
+        folder = stack.enter_context(_shared_folder())
         # What one of them needs is loaded before they part: they share its memory, and one that is
         # replaced is back sooner.
         Bridge(settings)
         gc.freeze()
-        _Supervisor(_Workers(settings, addresses, started)).run()
+        _Supervisor(_Workers(settings, addresses, folder, started)).run()
 
 
 @contextmanager
@@ -85,14 +94,28 @@ def _reserved(host: str, port: int, setting: str) -> Iterator[str]:
         yield f"[{address}]:{port}" if family == socket.AF_INET6 else f"{address}:{port}"
 
 
+@contextmanager
+def _shared_folder() -> Iterator[Path]:
+    """A folder where workers tell each other what they have counted."""
+    ours = os.getpid()
+    memory = _MEMORY if _MEMORY.is_dir() else None
+    folder = Path(tempfile.mkdtemp(prefix=f"millis-bridge-{ours}-", dir=memory))
+    try:
+        yield folder
+    finally:
+        if os.getpid() == ours:  # workers come by here, too
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class _Workers(BaseApplication):
     """What gunicorn wants to know."""
 
     def __init__(
-        self, settings: Settings, addresses: list[str], started: Callable[[], None]
+        self, settings: Settings, addresses: list[str], folder: Path, started: Callable[[], None]
     ) -> None:
         self.settings = settings
         self.addresses = addresses
+        self.folder = folder
         self.started = started
         self._whys = os.pipe()
         os.set_blocking(self._whys[0], False)
@@ -162,9 +185,19 @@ class _Supervisor(Arbiter):
         """Take note of workers that have ended; what ends all is enough once."""
         try:
             super().reap_workers()
+            self._bury()
         except HaltServer:
             if not self._halting:
                 raise
+
+    def _bury(self) -> None:
+        """Keep what workers that have ended had counted."""
+        assert isinstance(self.app, _Workers)  # noqa: S101 - it is given no other
+        living = {str(worker.age) for worker in self.WORKERS.values()}
+        try:
+            Siblings(self.app.folder, "supervisor").bury(living)
+        except OSError as error:
+            _log.warning("metrics of ended workers are not kept yet", reason=error.strerror)
 
     def halt(self, reason: str | None = None, exit_status: int = 0) -> None:
         """End; where a worker cannot start, the others need no drain."""
@@ -216,7 +249,11 @@ class _BridgeWorker(Worker):
         # The arbiter may say it twice to a worker too many: only SIGQUIT and Ctrl-C are quick.
         told = Told.by_signals(twice=False)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
-        living = asyncio.create_task(self._show_life(told), name="alive")
+        settings = workers.settings
+        traces = traces_of_process(private=settings.log_private)
+        bridge = Bridge(settings, listening=self.sockets, traces=traces)
+        bridge.meters.share(Siblings(workers.folder, str(self.age)))
+        living = asyncio.create_task(self._show_life(told, bridge), name="alive")
 
         def ready(bridge: Bridge) -> None:
             self._served = True
@@ -225,15 +262,25 @@ class _BridgeWorker(Worker):
             workers.started()
 
         try:
-            await run(Bridge(workers.settings, listening=self.sockets), told, ready)
+            await run(bridge, told, ready)
         finally:
             living.cancel()
             await asyncio.wait({living})
+            if self._served:
+                bridge.meters.keep()
+            if self._is_orphan:
+                shutil.rmtree(workers.folder, ignore_errors=True)
 
-    async def _show_life(self, told: Told) -> None:
+    @property
+    def _is_orphan(self) -> bool:
+        return os.getppid() != self.ppid
+
+    async def _show_life(self, told: Told, bridge: Bridge) -> None:
         """Tell the arbiter that the event loop runs; without an arbiter, end as if told to."""
         while True:
             self.notify()
-            if os.getppid() != self.ppid:
+            if self._served:  # before, there is nothing to be read of its parts
+                bridge.meters.keep()
+            if self._is_orphan:
                 told.stop.set()
             await asyncio.sleep(_ALIVE)

@@ -72,7 +72,7 @@ class ToolPackage:
         self._root.__path__ = [str(folder)]
         self._finder = _Finder(self.name)
         sys.modules[self.name] = self._root
-        sys.meta_path.append(self._finder)
+        sys.meta_path.insert(0, self._finder)  # before Python's own, which trusts a cached .pyc
         weakref.finalize(self, _forget, self.name, self._finder).atexit = False
 
     def read_from(self, sources: Mapping[str, Source]) -> None:

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Final
 
+import structlog
 from aiohttp import web
 
 from bridge.server.problems import CannotAnswer
 from bridge.server.readers import Readers
+
+_log = structlog.get_logger(__name__)
 
 Page = Callable[[], bytes]
 """Everything that is counted, as it is now."""
@@ -27,7 +30,12 @@ async def _metrics(request: web.Request) -> web.Response:
         request.app[_READERS].admit(request)
     except CannotAnswer as refusal:
         return refusal.response()
+    try:
+        page = request.app[_PAGE]()
+    except OSError as error:  # none rather than a part of them: counters would go backwards
+        _log.warning("the metrics of other processes cannot be read", reason=error.strerror)
+        return web.Response(status=503, text="the metrics of other processes cannot be read\n")
     return web.Response(
-        body=request.app[_PAGE](),
+        body=page,
         headers={"Content-Type": _TYPE, "Cache-Control": "no-store"},
     )

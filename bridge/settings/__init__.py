@@ -172,7 +172,7 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "pretty"] = "auto"
     """Log lines as JSON, or coloured for people; auto asks whether it is a terminal."""
     log_private: bool = False
-    """Leave phone numbers in log lines, and what exceptions say, which may quote a caller."""
+    """Leave phone numbers in log lines, and what exceptions say; tell in spans what is said."""
 
     destinations: Annotated[dict[str, str], AfterValidator(dialable)] = Field(default_factory=dict)
     """Numbers that calls may be transferred to, by the name the model knows; in bridge.toml."""

@@ -86,8 +86,8 @@ class ModelMessage(Shape):
     duration_ms: int
     tokens_in: int | None = None
     tokens_out: int | None = None
-    stopped: str | None = None
-    """Why it ended before it was whole, if the model says so: `length`, `content_filter`."""
+    finish_reason: str | None = None
+    """Why it ended, in its server's words."""
 
 
 class Turn(Shape):

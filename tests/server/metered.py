@@ -8,7 +8,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.app import Bridge
-from tests.wire import PATIENCE
+from tests.wire import PATIENCE, Served
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def parsed(text: str) -> Metrics:
     )
 
 
-async def metrics(bridge: Bridge) -> Metrics:
+async def metrics(bridge: Bridge | Served) -> Metrics:
     """Ask for them."""
     url = f"http://127.0.0.1:{bridge.port}/metrics"
     async with aiohttp.ClientSession() as http, http.get(url) as response:

@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ import pytest
 from bridge.store.database.database import Database
 from bridge.store.reading.archive import Archive
 from tests.fake_openai.client import FakeOpenAI
+from tests.otlp import collecting
+from tests.server.metered import Metrics, metrics
 from tests.wire import PATIENCE, Served, Wire, dialled, run_cli, served
 
 CALLS = 16
+SHARED = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())  # noqa: S108
 ANSWER = "Well, " * 8 + "it is."
 SLOW = {"say": ANSWER, "gap_ms": 40}
 
@@ -112,7 +116,11 @@ async def test_sigterm_drains_every_worker(
     tmp_path: Path, openai: FakeOpenAI, variables: dict[str, str]
 ) -> None:
     await openai.script(*[SLOW] * CALLS)
-    async with served(tmp_path, **variables) as bridge, AsyncExitStack() as lines:
+    async with AsyncExitStack() as lines:
+        collector = await lines.enter_async_context(collecting())
+        variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
+        bridge = await lines.enter_async_context(served(tmp_path, **variables))
+        pids = await workers(bridge, 2)
         calls = [await lines.enter_async_context(calling(bridge, n)) for n in range(CALLS)]
         for call in calls:
             await call.ask(1, "How is it?")
@@ -133,6 +141,49 @@ async def test_sigterm_drains_every_worker(
         assert await stays.closed() == aiohttp.WSCloseCode.GOING_AWAY
         assert (await bridge.stop(signal.SIGCONT))[0] == 0
         assert time.monotonic() - began < 15
+        assert {resource["process.pid"] for resource in collector.resources} == pids
+        assert len(collector.of("call")) == CALLS
+
+
+async def all_tell(bridge: Served, value: float, name: str, **labels: str) -> Metrics:
+    """Ask, each time another worker or the same, until they all tell this for a while."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            pages = [await metrics(bridge) for _ in range(12)]
+            if {page.value(name, **labels) for page in pages} == {value}:
+                return pages[-1]
+            await asyncio.sleep(0.05)  # a worker tells the others once a second
+
+
+async def test_whichever_worker_is_asked_for_metrics_tells_of_all_and_of_those_that_died(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    variables |= {"BRIDGE_MODEL": "demo", "BRIDGE_RECORD": "off"}
+    async with served(tmp_path, **variables) as bridge:
+        first = await workers(bridge, 2)
+        (folder,) = SHARED.glob(f"millis-bridge-{bridge.process.pid}-*")
+        assert folder.stat().st_mode & 0o777 == 0o700
+        async with AsyncExitStack() as lines:
+            for number in range(CALLS):
+                await lines.enter_async_context(calling(bridge, number))
+            page = await all_tell(bridge, CALLS, "calls_live")
+            assert page.value("turns_total", outcome="complete") == CALLS
+            assert page.value("calls_limit") == 2000
+        await all_tell(bridge, CALLS, "calls_total", ending="hung_up")
+        dead = min(first)
+        os.kill(dead, signal.SIGKILL)
+        async with asyncio.timeout(PATIENCE):
+            anew = False
+            while not anew:
+                with suppress(aiohttp.ClientError):  # the dead one had accepted it
+                    page = await metrics(bridge)
+                    assert page.value("calls_total", ending="hung_up") == CALLS
+                    anew = (await health(bridge))["worker"]["pid"] not in first
+        await all_tell(bridge, 2000, "calls_limit")
+        page = await all_tell(bridge, CALLS, "calls_total", ending="hung_up")
+        assert page.value("calls_live") == 0
+        assert (await bridge.stop())[0] == 0
+        assert not folder.exists()
 
 
 async def test_workers_that_cannot_start_say_why_once_and_end(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ async def early(scene: Scene) -> None:
         (call,) = await scene.ended(reason)
         turn = call.timeline[-1]
         assert turn.outcome == "complete"
-        assert [message.stopped for message in turn.messages or ()] == [reason]
+        assert [message.finish_reason for message in turn.messages or ()] == [reason]
 
 
 @case("C12", "what is no part of the answer is ignored")

@@ -1,0 +1,1 @@
+"""The spans of calls, as OpenTelemetry has them (its packages are an extra)."""
