@@ -26,7 +26,7 @@ PATIENCE = 30.0
 
 
 class Listening(Protocol):
-    """What can be dialled: a bridge, here or in another process, or what stands before it."""
+    """What listens on a port of this machine: a bridge, in whatever process, or a proxy."""
 
     @property
     def port(self) -> int:
@@ -171,8 +171,8 @@ async def watched(bridge: Bridge, session: str = "s") -> AsyncIterator[Watch]:
 async def bridge_running(
     folder: Path,
     base_url: str = "http://127.0.0.1:9/v1",
-    key: Any = "sk-test",
     traces: Any = None,
+    key: Any = "sk-test",
     **settings: Any,
 ) -> AsyncIterator[Bridge]:
     """Run a bridge in this process, with its own tools/ and prompts/ below `folder`.
@@ -429,7 +429,7 @@ def results(request: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-async def health(bridge: Bridge) -> dict[str, Any]:
+async def health(bridge: Listening) -> dict[str, Any]:
     """Ask /healthz."""
     url = f"http://127.0.0.1:{bridge.port}/healthz"
     async with aiohttp.ClientSession() as http, http.get(url) as response:
@@ -438,7 +438,7 @@ async def health(bridge: Bridge) -> dict[str, Any]:
 
 
 async def health_when(
-    bridge: Bridge, true: Callable[[dict[str, Any]], object], timeout: float = PATIENCE
+    bridge: Listening, true: Callable[[dict[str, Any]], object], timeout: float = PATIENCE
 ) -> dict[str, Any]:
     """Ask /healthz until something holds of it."""
     async with asyncio.timeout(timeout):

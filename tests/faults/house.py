@@ -91,7 +91,7 @@ async def house(
     }
     model_at = settings.pop("model_at", openai.base_url)
     with as_served([TOKEN, KEY]) as log, mock.patch.dict(os.environ, variables):
-        running = bridge_running(folder, model_at, KEY, **{**usual, **settings})
+        running = bridge_running(folder, model_at, key=KEY, **{**usual, **settings})
         async with running as bridge, dialled(bridge, f"/millis/{TOKEN}") as wire:
             control = ControlCall(Caller(wire, Tape()))
             await control.wire.start(0, AGENT, agent_id=AGENT)
