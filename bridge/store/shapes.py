@@ -86,6 +86,8 @@ class ModelMessage(Shape):
     duration_ms: int
     tokens_in: int | None = None
     tokens_out: int | None = None
+    finish_reason: str | None = None
+    """Why it ended, in its server's words."""
 
 
 class Turn(Shape):

@@ -28,6 +28,8 @@ OTHER_KEY: Final = "sk-of-a-fake"  # pragma: allowlist secret - of a fake
 CANARY: Final = "canary-in-an-exception-4d7e"
 """For a case to plant where the caller and the log must not tell of it."""
 NUMBER: Final = "+15550104477"
+CONTROL: Final = {AGENT: {"agents": [AGENT], "model": "anthropic:ctl", "filler_after": 0}}
+"""The persona that the control call talks to."""
 TURN: Final = 20.0
 """Seconds that a reply may take, in the bridge that the cases share."""
 
@@ -73,7 +75,10 @@ class House:
 async def house(
     folder: Path, openai: FakeOpenAI, other: FakeAnthropic, **settings: Any
 ) -> AsyncIterator[House]:
-    """Run a bridge that keeps everything, and whose control call holds the line."""
+    """Run a bridge that keeps everything, and whose control call holds the line.
+
+    `model_at`: where its model is, if not at `openai`.
+    """
     variables = {"ANTHROPIC_BASE_URL": other.base_url, "ANTHROPIC_API_KEY": OTHER_KEY}
     usual: dict[str, Any] = {
         "token": (SecretStr(TOKEN),),
@@ -81,10 +86,12 @@ async def house(
         "database_url": f"sqlite+aiosqlite:///{folder / 'calls.db'}",
         "spool_dir": folder / "spool",
         "turn_timeout": TURN,
-        "personas": {AGENT: {"agents": [AGENT], "model": "anthropic:ctl"}},
+        "heartbeat": 600.0,  # nobody answers for the control call while another house has a case
+        "personas": CONTROL,
     }
+    model_at = settings.pop("model_at", openai.base_url)
     with as_served([TOKEN, KEY]) as log, mock.patch.dict(os.environ, variables):
-        running = bridge_running(folder, openai.base_url, key=KEY, **{**usual, **settings})
+        running = bridge_running(folder, model_at, key=KEY, **{**usual, **settings})
         async with running as bridge, dialled(bridge, f"/millis/{TOKEN}") as wire:
             control = ControlCall(Caller(wire, Tape()))
             await control.wire.start(0, AGENT, agent_id=AGENT)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from unittest import mock
 
+import structlog
 from structlog._config import BoundLoggerLazyProxy
 
 from bridge.logs import configure_logs
@@ -16,7 +17,7 @@ from bridge.logs import configure_logs
 def as_served(secrets: Sequence[str]) -> Iterator[io.StringIO]:
     """Write JSON, of every level, without what is private: into this text instead of stderr."""
     root, text = logging.getLogger(), io.StringIO()
-    before = root.handlers[:]
+    before, ours_before = root.handlers[:], structlog.get_config()
     root.handlers[:] = []  # it is set up only where nobody has
     with mock.patch.object(sys, "stderr", text):
         configure_logs("debug", "json", secrets)
@@ -26,7 +27,7 @@ def as_served(secrets: Sequence[str]) -> Iterator[io.StringIO]:
     try:
         yield text
     finally:
-        configure_logs("debug", "json", private=True)
+        structlog.configure(**ours_before)
         root.handlers[:] = before
         _forget()
 

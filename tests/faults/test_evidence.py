@@ -64,6 +64,16 @@ def test_the_log_is_as_a_user_has_it() -> None:
     assert (line["key"], line["caller"]) == ("[secret]", "[number]")
 
 
+def test_the_log_of_one_bridge_goes_on_when_another_one_has_ended() -> None:
+    with as_served([]) as text:
+        with as_served([]) as another:
+            structlog.get_logger("bridge.test").info("of another")
+        structlog.get_logger("bridge.test").info("of the first")
+    assert "of another" in another.getvalue()
+    assert "of the first" not in another.getvalue()
+    assert "of the first" in text.getvalue()
+
+
 def test_the_count_is_by_section_and_tells_what_failed() -> None:
     played = [("A1", False), ("A1", True), ("B2", False)]
     reports = [

@@ -210,6 +210,15 @@ def test_the_model_is_that_of_the_last_message() -> None:
     assert (second["text"], second["first_token_ms"], second["duration_ms"]) == ("Rain.", None, 250)
 
 
+def test_why_a_message_ended_is_kept_with_it() -> None:  # C11
+    kept = Kept()
+    record = kept.begun()
+    record.note(CALL, TurnBegan(1, 1))
+    record.note(CALL, ModelAnswered(1, "m", "One, two", (), 0.1, 0.2, 5, 6, finish_reason="length"))
+    record.note(CALL, TurnEnded(1, 1, "complete", "One, two", 0.1))
+    assert [message["finish_reason"] for message in kept.row("turn")["messages"]] == ["length"]
+
+
 def test_a_message_that_comes_after_the_end_is_kept() -> None:
     kept = Kept()
     record = kept.begun()

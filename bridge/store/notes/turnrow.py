@@ -86,6 +86,9 @@ class TurnRow:
                 "duration_ms": milliseconds(message.seconds),
                 "tokens_in": count_or_none(message.tokens_in),
                 "tokens_out": count_or_none(message.tokens_out),
+                **(
+                    {"finish_reason": text(reason, 64)} if (reason := message.finish_reason) else {}
+                ),
             }
         )
 
