@@ -1,12 +1,13 @@
 """Every case of the catalogue, one after the other: `pytest tests/faults -k A23`."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.fake_anthropic.client import FakeAnthropic
+from tests.fake_anthropic.client import running as running_anthropic
 from tests.fake_openai.client import FakeOpenAI
 from tests.faults.house import House, house
 from tests.faults.oracles import ORACLES, asked
@@ -22,14 +23,21 @@ def no_task_is_left_running() -> None:
     """Leave that to O8: the bridge runs on from case to case."""
 
 
+@pytest.fixture(scope="module")
+def control() -> Iterator[FakeAnthropic]:
+    """The model of the control call, which no other test of this process has a script for."""
+    with running_anthropic() as fake:
+        yield fake
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(
     tmp_path_factory: pytest.TempPathFactory,
     fake_openai: FakeOpenAI,
-    fake_anthropic: FakeAnthropic,
+    control: FakeAnthropic,
 ) -> AsyncIterator[House]:
     """The bridge of all cases that need no settings of their own."""
-    async with house(tmp_path_factory.mktemp("faults"), fake_openai, fake_anthropic) as running:
+    async with house(tmp_path_factory.mktemp("faults"), fake_openai, control) as running:
         yield running
 
 
@@ -41,7 +49,7 @@ async def test_fault(
     fault: Case,
     shared: House,
     tmp_path: Path,
-    fake_anthropic: FakeAnthropic,
+    control: FakeAnthropic,
     record_property: Callable[[str, object], None],
 ) -> None:
     record_property("fault", [fault.id, len(ORACLES) - len(fault.without)])
@@ -51,7 +59,7 @@ async def test_fault(
         for path, text in fault.files.items():
             (tmp_path / path).parent.mkdir(exist_ok=True)
             (tmp_path / path).write_text(text)
-        async with house(tmp_path, shared.openai, fake_anthropic, **fault.settings) as own:
+        async with house(tmp_path, shared.openai, control, **fault.settings) as own:
             wrong = await _played(fault, own)
     assert not wrong, "\n".join(wrong)
 
