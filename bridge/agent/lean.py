@@ -30,7 +30,7 @@ GRACE = 1.0
 AHEAD = 120
 """Characters of an answer that are passed on the moment they come. They take eight seconds to be
 spoken, so nobody hears when those after them come..."""
-BREATH = 0.03
+BREATH = 0.05
 """...which is that many seconds later at most: what came meanwhile is read at once, and each read
 costs as much as three tokens."""
 

@@ -53,6 +53,9 @@ class Span(Protocol):
         """Nobody wanted it any more."""
 
 
+_NOTHING = nullcontext()
+
+
 class _Untraced:
     """Spans where nobody traces."""
 
@@ -69,7 +72,7 @@ class _Untraced:
         return self
 
     def current(self) -> AbstractContextManager[None]:
-        return nullcontext()
+        return _NOTHING
 
     def end(self, call: CallData, event: Whole) -> None:
         """Forget it."""

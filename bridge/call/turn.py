@@ -118,9 +118,10 @@ class Turn:
             self._speaking = asyncio.create_task(self._speak(reply), name=f"speak {stream_id}")
         self._ending = asyncio.create_task(self._end(), name=f"end {stream_id}")
         if stream_id is not None:
-            self._decide()
-            # The model is asked first, and then this is told: a caller waits.
-            asyncio.get_running_loop().call_soon(self._tell_early, stream_id)
+            self._asked_for.set()
+            self._decided.set()
+            # The model is asked first, and then the rest is done: a caller waits.
+            asyncio.get_running_loop().call_soon(self._begin, stream_id)
 
     @property
     def done(self) -> bool:
@@ -144,20 +145,18 @@ class Turn:
         self._began = now()
         self._delivery.release(stream_id)
         self._span.promoted()
-        self._tell_early(stream_id, ahead=True)
-        self._decide()
-
-    def _decide(self) -> None:
         self._asked_for.set()
         self._decided.set()
-        self._company.begin()
+        self._begin(stream_id, ahead=True)
 
-    def _tell_early(self, stream_id: int | str, *, ahead: bool = False) -> None:
+    def _begin(self, stream_id: int | str, *, ahead: bool = False) -> None:
+        """Tell that Millis waits for it, and keep the caller company."""
         entry = self.entry
         began = TurnBegan(stream_id, entry.number, self._question, entry.place, ahead)
         early, self._early = self._early or [], None
         for event in (began, *early):
             self._setup.account.tell(event)
+        self._company.begin()
 
     @property
     def _question(self) -> str:
@@ -341,9 +340,10 @@ class Turn:
 
     def _sign_logs(self) -> None:
         """Have every log line of this task, and of those it starts, say whose it is."""
-        bind_contextvars(session=self._setup.account.data.session_id, turn=self.turn)
+        whose = {"session": self._setup.account.data.session_id, "turn": self.turn}
         if self.stream_id is not None:
-            bind_contextvars(stream_id=self.stream_id)
+            whose["stream_id"] = self.stream_id
+        bind_contextvars(**whose)
 
     async def _speak(self, reply: Reply) -> None:
         self._sign_logs()
