@@ -21,17 +21,19 @@ def left_alone() -> Iterator[None]:
         gc.enable()
 
 
-_NEWEST, _YOUNG, _OLD = 1_000, 1, 500
+_NEWEST, _YOUNG, _OLD = 1_000, 5, 200
 """How many more objects there are when the newest are looked at; how many such looks there are
 between two at the young ones; and how many of those between two thorough ones.
 
-Each look holds up all calls. With a hundred of them speaking: 0.1 ms for the newest, up to 2 ms for
-the young ones, a few times a second; a thorough one, every few minutes if there is a quarter more
-to look at than the last time: 30 ms, and 0.2 s with a thousand that wait. Those find what asyncio
-leaves of each connection, 1 KiB, and else hardly anything: a call that ends is freed without them
-(tests/server/test_leaving_nothing.py). With 5 in place of 1 the young ones were five times as many,
-and a look took 9 ms; with Python's own 700, 10, 10 the thorough looks took a fifth of the core. A
-plain turn leaves nothing to be found (tests/test_cost.py)."""
+Each look holds up all calls. With a hundred of them speaking: 0.1 to 1 ms for the newest, five
+times a second; 1 to 9 ms for the young ones, once a second; a thorough one, every few minutes if
+there is a quarter more to look at than the last time: 30 ms, and 0.2 s with a thousand that wait.
+Those find what asyncio leaves of each connection, and else hardly anything: a call that ends is
+freed without them (tests/server/test_leaving_nothing.py). With 2,000 and 10 a look took 18 ms. With
+1,000 and 1 it takes 2, but what a connection leaves is old before it is garbage, and waits for a
+thorough look: 0.4 KiB more of each call that is over (`python benchmarks/held`). With Python's own
+700, 10, 10 the thorough looks took a fifth of the core. A plain turn leaves nothing to be found
+(tests/test_cost.py)."""
 
 
 def settle() -> None:
