@@ -31,8 +31,8 @@ AHEAD = 120
 """Characters of an answer that are passed on the moment they come. They take eight seconds to be
 spoken, so nobody hears when those after them come..."""
 BREATH = 0.05
-"""...which is that many seconds later at most: what came meanwhile is read at once, and each read
-costs as much as three tokens."""
+"""...which is that many seconds later at most: what came meanwhile is read at once, which saves a
+fifth of what a token costs (docs/performance.md)."""
 
 _NEEDS_STOCK = {"response_format", "extra_headers", "extra_query", "timeout"}
 """Arguments that the SDK takes for itself, or answers with another kind of stream."""
