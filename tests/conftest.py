@@ -5,9 +5,11 @@ import gc
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 from hypothesis import Phase, settings
 
 from bridge.logs import configure_logs
+from tests import loggers
 from tests.fake_anthropic.client import FakeAnthropic
 from tests.fake_anthropic.client import running as running_anthropic
 from tests.fake_ollama.client import FakeOllama
@@ -34,6 +36,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def what_a_module_leaves_is_looked_at_once() -> Iterator[None]:
+    """Nor what tests import: with all of it a round takes a second, in which no loop goes on."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 async def no_task_is_left_running() -> AsyncIterator[None]:
     """Fail a test that leaves an asyncio task behind."""
@@ -44,6 +54,16 @@ async def no_task_is_left_running() -> AsyncIterator[None]:
         _, left = await asyncio.wait(left, timeout=5)
     if left:
         pytest.fail(f"still running: {sorted(task.get_name() for task in left)}")
+
+
+@pytest.fixture(autouse=True)
+def the_log_stays_as_it_was() -> Iterator[None]:
+    """Take back what a command that runs in this process has set up for itself."""
+    before = structlog.get_config()
+    yield
+    if structlog.get_config() != before:
+        structlog.configure(**before)
+        loggers.forget()
 
 
 @pytest.fixture(scope="session")

@@ -87,6 +87,8 @@ class LangChainAgent:
         )
         past_graph = not middleware and not tracing()
         self._asked_with = _asked_with(chain, tools, limits) if past_graph else None
+        self._newest = ""
+        """The newest system prompt: calls to which the same is said share its text."""
         # The caps in `Limits` end a loop long before; this stops a bug in them.
         self._config: RunnableConfig = {"recursion_limit": 4 * limits.max_model_calls + 4}
 
@@ -131,7 +133,10 @@ class LangChainAgent:
         told: _Told | None = brief.kept.get(_TOLD)
         if told is None or not told.holds(prompts, brief, minute):
             now = datetime.fromtimestamp(60 * minute).astimezone()
-            message = SystemMessage(content=prompts.system(brief.call, now, brief.memory))
+            text = prompts.system(brief.call, now, brief.memory)
+            if text != self._newest:
+                self._newest = text
+            message = SystemMessage(content=self._newest)
             told = brief.kept[_TOLD] = _Told(prompts, brief.call, brief.memory, minute, message)
         return told.message
 

@@ -1,7 +1,5 @@
 """What a conversation tells of itself: to its record, to whoever watches it, and to the log."""
 
-from collections.abc import Callable
-
 import structlog
 
 from bridge.call.events import CallData, CallEnded, CallEvent, Observer, Record, TurnEnded
@@ -55,9 +53,9 @@ class Account:
 class ToldLine:
     """A line whose messages are told to the account of the conversation on it (ports.Line)."""
 
-    def __init__(self, line: Line, account: Callable[[], Account]) -> None:
+    def __init__(self, line: Line, account: Account) -> None:
         self._line = line
-        self._account = account
+        self.account = account
 
     def cut(self) -> None:
         """Close it at once."""
@@ -70,10 +68,10 @@ class ToldLine:
 
     def put(self, message: Outbound) -> None:
         """Put one message on the wire, now."""
-        self._account().sent(message)
+        self.account.sent(message)
         self._line.put(message)
 
     async def send(self, message: Outbound) -> None:
         """Put one message on the wire: in order, and before this first waits."""
-        self._account().sent(message)
+        self.account.sent(message)
         await self._line.send(message)

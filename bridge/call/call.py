@@ -54,11 +54,11 @@ class Call:
             persona=setup.persona, include_metadata_in_prompt=setup.include_metadata_in_prompt
         )
         self._account = Account(setup.record(), setup.observe, setup.trace(), data)
-        self._line = ToldLine(line, lambda: self._account)
+        self._line = ToldLine(line, self._account)
         self._started = False
         self._tools = ToolRuns()
         self._turn: Turn | None = None
-        self._retired: set[Turn] = set()
+        self._retired: tuple[Turn, ...] = ()
         self._newest: int | None = None
         self._lost: frozenset[Entry] = frozenset()
         """Turns of this call on sockets that are gone."""
@@ -128,9 +128,9 @@ class Call:
             ending = "ended" if action.kind == "end_call" else "transferred"
         self._fall_silent("hung_up")
         self._setup.sessions.release(self, self.data.session_id)
-        if self._warming is not None:
-            self._warming.cancel()
-            await asyncio.wait({self._warming})
+        if (warming := self._warming) is not None:
+            warming.cancel()
+            await asyncio.wait({warming})
         await self._recall.stopped()
         await self._quiet.stopped()
         await self._farewells.stopped()
@@ -161,7 +161,7 @@ class Call:
         Only the garbage collector would find it otherwise, with everything that was said, and that
         looks seldom (bridge/cli/litter.py).
         """
-        self._over, self._turn, self._retired = True, None, set()
+        self._over, self._turn, self._retired = True, None, ()
         del self._line, self._recall, self._fillers, self._farewells, self._quiet, self._drafts
 
     # ── routing ──────────────────────────────────────────────────────────────────────────────────
@@ -214,6 +214,7 @@ class Call:
         self._account.tell(CallEnded("replaced"))
         setup = self._setup
         self._account = Account(setup.record(), setup.observe, setup.trace(), self.data)
+        self._line.account = self._account
         self._newest = self._turn = None
         self._lost = frozenset()
         self._kept = {}
@@ -311,9 +312,13 @@ class Call:
         return heard_of(last, transcript) if last is not None and unknown else None
 
     def _warm(self) -> None:
-        if self._warming is None or self._warming.done():
+        if self._warming is None:
             brief = Brief(self.data, (), "", self._kept)
             self._warming = asyncio.create_task(self._setup.agent().warm(brief), name="warm")
+            self._warming.add_done_callback(self._warmed)
+
+    def _warmed(self, _: asyncio.Task[None]) -> None:
+        self._warming = None
 
     # ── turns ────────────────────────────────────────────────────────────────────────────────────
 
@@ -398,7 +403,7 @@ class Call:
         entry = self.ledger.open(None if stream_id is None else int(stream_id), transcript)
         ask_again = partial(self._setup.prompts().reprompt, self.data)
         turn = Turn(stream_id, reply, setup, entry=entry, if_empty=if_empty or ask_again)
-        self._retired = {turn for turn in self._retired if not turn.done} | {turn}
+        self._retired = (*(each for each in self._retired if not each.done), turn)
         return turn
 
     def _silence(self, why: Silence) -> None:

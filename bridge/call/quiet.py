@@ -26,15 +26,15 @@ class Quiet:
         """Gets a line, and whether it is the last."""
         self._busy = busy
         self._step = 0
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._waiting: tuple[asyncio.Task[None], ...] = ()
 
     def begin(self) -> None:
         """The caller has heard the end of something: from now on it is their turn."""
         self.pause()
         if self._after() > 0:
             task = asyncio.create_task(self._climb(), name="quiet")
-            self._waiting.add(task)
-            task.add_done_callback(self._waiting.discard)
+            self._waiting += (task,)
+            task.add_done_callback(self._waited)
 
     def pause(self) -> None:
         """Something is being said or done."""
@@ -51,6 +51,9 @@ class Quiet:
         self.pause()
         if self._waiting:
             await asyncio.wait(self._waiting)
+
+    def _waited(self, task: asyncio.Task[None]) -> None:
+        self._waiting = tuple(each for each in self._waiting if each is not task)
 
     async def _climb(self) -> None:
         pause = self._after()

@@ -54,7 +54,7 @@ class Recall:
         self._counts = counts
         self._resume = resume
         self._remembered = remembered
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._deeds: asyncio.Task[None] | None = None
         self._past: asyncio.Task[None] | None = None
         self._began = 0.0
@@ -92,9 +92,9 @@ class Recall:
 
     async def memory(self) -> str:
         """What the model reads of an earlier call, if that is known in time; else empty."""
-        if self._past is not None:
-            await self._wait(self._past, WAIT_FOR_MEMORY)
-            if not self._past.done() and not self._late:
+        if (past := self._past) is not None:
+            await self._wait(past, WAIT_FOR_MEMORY)
+            if not past.done() and not self._late:
                 self._late = True
                 self._counts["late"] += 1
         return "" if self._memory is None else self._memory.text
@@ -103,12 +103,14 @@ class Recall:
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
+        self._tasks += (task,)
         task.add_done_callback(self._ended)
         return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks = tuple(each for each in self._tasks if each is not task)
+        self._deeds = None if self._deeds is task else self._deeds
+        self._past = None if self._past is task else self._past
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("looking up earlier calls broke", error=type(error).__name__)
 

@@ -21,19 +21,18 @@ def left_alone() -> Iterator[None]:
         gc.enable()
 
 
-_NEWEST, _YOUNG, _OLD = 1_000, 5, 200
+_NEWEST, _YOUNG, _OLD = 1_000, 1, 500
 """How many more objects there are when the newest are looked at; how many such looks there are
 between two at the young ones; and how many of those between two thorough ones.
 
 Each look holds up all calls. With a hundred of them speaking: 0.1 to 1 ms for the newest, five
-times a second; 1 to 9 ms for the young ones, once a second; a thorough one, every few minutes if
-there is a quarter more to look at than the last time: 30 ms, and 0.2 s with a thousand that wait.
-Those find what asyncio leaves of each connection, and else hardly anything: a call that ends is
-freed without them (tests/server/test_leaving_nothing.py). With 2,000 and 10 a look took 18 ms. With
-1,000 and 1 it takes 2, but what a connection leaves is old before it is garbage, and waits for a
-thorough look: 0.4 KiB more of each call that is over (`python benchmarks/held`). With Python's own
-700, 10, 10 the thorough looks took a fifth of the core. A plain turn leaves nothing to be found
-(tests/test_cost.py)."""
+times a second; 2 ms for the young ones, as often; a thorough one, every few minutes if there is a
+quarter more to look at than the last time: 30 ms, and 0.2 s with a thousand that wait. With five
+looks at the newest between two at the young ones, the latter take 9 ms; with Python's own 700, 10,
+10 the thorough looks took a fifth of the core. They find hardly anything: neither a plain turn
+(tests/test_cost.py) nor a call that ends (tests/server/test_leaving_nothing.py) leaves anything to
+be found, and what else there is may wait: 0.7 KiB of each finished call with 500 looks between two
+thorough ones, 0.5 with 200 (`python benchmarks/held --only finished`)."""
 
 
 def settle() -> None:

@@ -146,11 +146,11 @@ class Connection(asyncio.Protocol):
 
     def was_answered(self) -> None:
         """It may ask again, for as long as aiohttp lets it, unless it is in the way of others."""
-        if not self._transport.is_closing() and self._transport.get_protocol() is self:
+        if not self._transport.is_closing():
             self._hall.enter(self)
 
-    def let_through(self) -> None:
-        """It is a call: nothing stands between it and aiohttp any more."""
+    def step_aside(self) -> None:
+        """From now on aiohttp hears for itself."""
         if self._inner is not None:
             self._transport.set_protocol(self._inner)
 
@@ -159,7 +159,13 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
 
-def waiting_one(request: web.BaseRequest) -> Connection | None:
+def let_through(request: web.BaseRequest) -> None:
+    """It is a call: nothing stands between it and aiohttp any more."""
+    if (connection := _waiting(request)) is not None:
+        connection.step_aside()
+
+
+def _waiting(request: web.BaseRequest) -> Connection | None:
     """The connection of a request, unless it is a call, or has gone."""
     protocol = None if request.transport is None else request.transport.get_protocol()
     return protocol if isinstance(protocol, Connection) else None
@@ -168,14 +174,15 @@ def waiting_one(request: web.BaseRequest) -> Connection | None:
 @web.middleware
 async def attended(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Have a connection wait no longer while its request is answered."""
-    connection = waiting_one(request)
-    if connection is None:
+    if (connection := _waiting(request)) is None:
         return await handler(request)
     connection.asks()
+    del connection  # of one that becomes a call nothing is kept
     try:
         return await handler(request)
     finally:
-        connection.was_answered()
+        if (connection := _waiting(request)) is not None:
+            connection.was_answered()
 
 
 def _room() -> int:

@@ -17,7 +17,7 @@ from bridge.errors import CallClosed, ProtocolError, let_frames_go
 from bridge.protocol import MAX_FRAME_BYTES, Inbound, decode
 from bridge.server.access import Keys, foreign_origin
 from bridge.server.guesses import Guesses
-from bridge.server.hall import waiting_one
+from bridge.server.hall import let_through
 from bridge.server.loopback import is_rebound
 from bridge.server.outbox import Outbox
 
@@ -97,13 +97,12 @@ async def answer(request: web.Request) -> web.StreamResponse:
     refusal = _refusal(request, board)
     if refusal is not None:
         return refusal
-    socket = new_socket(board.heartbeat)
+    socket, transport = new_socket(board.heartbeat), request.transport
     outbox = Outbox(socket, request, board.send_timeout)
     board.live.add(outbox)
     try:
         await socket.prepare(request)
-        if (connection := waiting_one(request)) is not None:
-            connection.let_through()
+        let_through(request)
         began = now()
         call = Call(outbox, board.personas[persona] if persona else board.calls)
         board.calls_live[outbox] = call
@@ -123,19 +122,24 @@ async def answer(request: web.Request) -> web.StreamResponse:
     finally:
         board.let_go(outbox)
         outbox.let_go()
-        _untie(request, socket)
+        _untie(request, socket, transport)
     return socket
 
 
-def _untie(request: web.Request, socket: web.WebSocketResponse) -> None:
-    """Break the circles of aiohttp's connection and socket (seen in 3.14).
+def _untie(
+    request: web.Request, socket: web.WebSocketResponse, transport: asyncio.Transport | None
+) -> None:
+    """Break the circles of aiohttp's connection and socket (seen in 3.14), and of asyncio's.
 
-    They keep 8 KiB of each finished call until the garbage collector looks for it, which is seldom;
+    They keep 9 KiB of each finished call until the garbage collector looks for it, which is seldom;
     and more of one whose connection was lost, since the error knows where it was raised.
     """
     let_frames_go(socket.exception())
     with contextlib.suppress(AttributeError):  # another version: then it is not this circle
         request.protocol._data_received_cb = None  # noqa: SLF001
+    if transport is not None and transport.is_closing():  # it reads no more
+        with contextlib.suppress(AttributeError):  # another event loop
+            transport._read_ready_cb = None  # type: ignore[attr-defined] # noqa: SLF001
 
 
 def _refusal(request: web.Request, board: Switchboard) -> web.Response | None:
@@ -166,6 +170,8 @@ async def _listen(
                     call.hear(message)
                 elif frame.type is WSMsgType.ERROR and isinstance(frame.data, WebSocketError):
                     ending = "bad_frame"
+                del frame
+                message = None  # a call that waits holds nothing of what it was told
     except TimeoutError:
         _log.info("call closed: nothing was said after connecting")
         await outbox.hang_up(WSCloseCode.POLICY_VIOLATION, b"nothing was said")

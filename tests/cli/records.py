@@ -17,6 +17,7 @@ from bridge import cli
 from bridge.store.database.database import Database
 from bridge.store.notes.frames import pack
 from bridge.store.notes.note import Head, Note
+from tests import loggers
 from tests.cli.commands import Ran
 from tests.store.scenes import seed, some_frames
 
@@ -83,7 +84,8 @@ def bridge_inside(url: str, *args: str, stdin: str = "", **variables: str) -> Ra
             cli.main()
         except SystemExit as end:
             code = end.code
-    structlog.configure(**logs)  # the command had its own; loggers in use keep just these
+    structlog.configure(**logs)  # the command had its own
+    loggers.forget()
     assert isinstance(code, int)
     return Ran(code, _text(out), _text(err))
 

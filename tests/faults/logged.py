@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from unittest import mock
 
 import structlog
-from structlog._config import BoundLoggerLazyProxy
 
 from bridge.logs import configure_logs
+from tests import loggers
 
 
 @contextmanager
@@ -23,24 +23,15 @@ def as_served(secrets: Sequence[str]) -> Iterator[io.StringIO]:
         configure_logs("debug", "json", secrets)
     ours = root.handlers[:]
     root.handlers[:] = [handler for handler in before if not _is_of_tests(handler)] + ours
-    _forget()
+    loggers.forget()
     try:
         yield text
     finally:
         structlog.configure(**ours_before)
         root.handlers[:] = before
-        _forget()
+        loggers.forget()
 
 
 def _is_of_tests(handler: logging.Handler) -> bool:
     """Whether it writes to where `tests/conftest.py` has it write."""
     return type(handler) is logging.StreamHandler
-
-
-def _forget() -> None:
-    """Have every logger of the bridge look at the configuration again: they remember it."""
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] == "bridge":
-            for value in vars(module).values():
-                if isinstance(value, BoundLoggerLazyProxy):
-                    vars(value).pop("bind", None)

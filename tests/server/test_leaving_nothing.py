@@ -1,5 +1,6 @@
 """A call that is over is gone: it does not wait for Python's garbage collector."""
 
+import asyncio
 import gc
 import weakref
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from bridge.protocol import StartCall
+from bridge.server.hall import Connection
 from tests.fake_openai.client import FakeOpenAI
 from tests.faults.chaos import Chaos
 from tests.wire import bridge_running, came_true, dialled
@@ -33,7 +36,7 @@ async def test_a_finished_call_is_freed_without_the_garbage_collector(
             await wire.answer(0)
             assert await wire.asked(1, "Hello?")
             parts = [weakref.ref(part) for part in _parts(bridge)]
-            assert len(parts) == 4
+            assert len(parts) == 5
         await came_true(lambda: not bridge.board.live)
         await came_true(lambda: not any(part() for part in parts))
 
@@ -81,9 +84,35 @@ async def test_nor_does_a_turn_whose_model_failed(
             await came_true(lambda: turn() is None)
 
 
+@pytest.mark.usefixtures("by_counting_alone")
+async def test_a_call_that_waits_holds_nothing_of_how_it_began(
+    tmp_path: Path, openai: FakeOpenAI
+) -> None:
+    kept: dict[str, Any] = {"record": "full", "spool_dir": tmp_path / "spool"}
+    kept["database_url"] = f"sqlite+aiosqlite:///{tmp_path / 'calls.db'}"
+
+    def left() -> list[Any]:
+        return [
+            each
+            for each in gc.get_objects()
+            if isinstance(each, StartCall | Connection)
+            or (isinstance(each, asyncio.Task) and each.done())
+        ]
+
+    before = {id(each) for each in left()}
+    async with (
+        bridge_running(tmp_path, openai.base_url, **kept) as bridge,
+        dialled(bridge) as wire,
+    ):
+        await wire.start(None)
+        await came_true(lambda: bool(bridge.board.calls.sessions._live))
+        await came_true(lambda: not [each for each in left() if id(each) not in before])
+
+
 def _parts(bridge: Any) -> list[Any]:
-    """The call, its turn, its record, and aiohttp's side of the socket."""
+    """The call, its turn, its record, aiohttp's side of the socket, and asyncio's."""
     (call,) = bridge.board.calls.sessions._live.values()
     (outbox,) = bridge.board.live
     record = call._account._record
-    return [call, call._turn, getattr(record, "_chapter", record), outbox._socket]
+    parts = [call, call._turn, getattr(record, "_chapter", record)]
+    return [*parts, outbox._socket, outbox._transport]

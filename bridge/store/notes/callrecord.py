@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from functools import partial
 
 from bridge.call.events import CallBegan, CallData, CallEnded, CallEvent, TurnEnded
 from bridge.protocol import Inbound, Outbound, StreamResponse
@@ -29,15 +28,15 @@ class CallRecord:
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._clock = clock or _loop_clock()
-        self._new_chapter = partial(Chapter, keep, flush, replica=replica, level=level)
-        self._frames: FrameLog | None = None
-        self._open_chapter(self._clock())
+        self._chapter = Chapter(keep, flush, self._clock(), replica=replica, level=level)
+        self._frames: FrameLog | None = self._chapter.frames
 
     def note(self, call: CallData, event: CallEvent) -> None:
         """Keep an event."""
         now = self._clock()
         if isinstance(event, CallBegan) and self._chapter.ended:
-            self._open_chapter(now)
+            self._chapter = self._chapter.next(now)
+            self._frames = self._chapter.frames
         self._chapter.take(call, event, now)
         if isinstance(event, CallEnded):
             self._frames = None
@@ -66,10 +65,6 @@ class CallRecord:
                 frames.contents.append(data.content)
                 return
         frames.send(self._clock(), message)
-
-    def _open_chapter(self, now: float) -> None:
-        self._chapter = self._new_chapter(now)
-        self._frames = self._chapter.frames
 
 
 def _loop_clock() -> Callable[[], float]:

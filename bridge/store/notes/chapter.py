@@ -74,6 +74,11 @@ class Chapter:
         """Whether the call is over."""
         return self._tally.ending is not None
 
+    def next(self, now: float) -> "Chapter":
+        """Another call, on the same connection."""
+        head = self._head
+        return Chapter(self._keep_note, self._flush, now, replica=head.replica, level=head.level)
+
     def take(self, call: CallData, event: CallEvent, now: float) -> None:
         """Make notes of an event."""
         match event:
