@@ -21,18 +21,19 @@ def left_alone() -> Iterator[None]:
         gc.enable()
 
 
-_NEWEST, _YOUNG, _OLD = 1_000, 1, 500
+_NEWEST, _YOUNG, _OLD = 10_000, 1, 50
 """How many more objects there are when the newest are looked at; how many such looks there are
 between two at the young ones; and how many of those between two thorough ones.
 
-Each look holds up all calls. With a hundred of them speaking: 0.1 to 1 ms for the newest, five
-times a second; 2 ms for the young ones, as often; a thorough one, every few minutes if there is a
-quarter more to look at than the last time: 30 ms, and 0.2 s with a thousand that wait. With five
-looks at the newest between two at the young ones, the latter take 9 ms; with Python's own 700, 10,
-10 the thorough looks took a fifth of the core. They find hardly anything: neither a plain turn
-(tests/test_cost.py) nor a call that ends (tests/server/test_leaving_nothing.py) leaves anything to
-be found, and what else there is may wait: 0.7 KiB of each finished call with 500 looks between two
-thorough ones, 0.5 with 200 (`python benchmarks/held --only finished`)."""
+Each look holds up all calls, and visits whatever was made since the one before: of a hundred calls
+that speak, 20,000 parts of their turns, none of them garbage. That took 5 to 20 ms, three times a
+second, when 1,000 more called for a look; a twentieth of all first words came 2 ms later for it
+(docs/performance.md). With 10,000 more it is a matter of bursts. With Python's own 700, 10, 10 the
+thorough looks took a fifth of the core.
+
+They find hardly anything: neither a plain turn (tests/test_cost.py) nor a call that ends
+(tests/server/test_leaving_nothing.py) leaves anything to be found. What tools and libraries leave
+may wait: at most some 10,000 objects more, two megabytes."""
 
 
 def settle() -> None:
