@@ -27,8 +27,8 @@ from bridge.agent.message import Listener, ModelMessage, listening
 
 GRACE = 1.0
 """Seconds a server may take for usage and `[DONE]`, once it has given a finish reason."""
-AHEAD = 120
-"""Characters of an answer that are passed on the moment they come. They take eight seconds to be
+AHEAD = 60
+"""Characters of an answer that are passed on the moment they come. They take four seconds to be
 spoken, so nobody hears when those after them come..."""
 BREATH = 0.05
 """...which is that many seconds later at most: what came meanwhile is read at once, which saves a
