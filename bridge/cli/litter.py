@@ -21,19 +21,20 @@ def left_alone() -> Iterator[None]:
         gc.enable()
 
 
-_NEWEST, _YOUNG, _OLD = 50_000, 1, 10
+_NEWEST, _YOUNG, _OLD = 10_000, 1, 50
 """How many more objects there are when the newest are looked at; how many such looks there are
 between two at the young ones; and how many of those between two thorough ones.
 
 Each look holds up all calls, and visits whatever was made since the one before: of a hundred calls
 that speak, 20,000 parts of their turns, none of them garbage. With 1,000 for the first number that
-took 5 to 20 ms, three times a second, and p95 of the first word 1.9 times the floor's, with 10,000
-or 50,000 1.3; where a hundred begin at once its median is 11.6, 9.3 and 3.8 ms, the floor's 4.8
-(docs/performance.md). With Python's own 700, 10, 10 the thorough looks took a fifth of the core.
+took 5 to 20 ms, three times a second, and p95 of the first word was 1.9 times the floor's; with
+10,000 or 50,000 it is 1.3 (docs/performance.md). With 50,000 a look that has something to find, as
+where tools fail, took up to 0.14 s in the soak. With Python's own 700, 10, 10 the thorough looks
+took a fifth of the core.
 
 They find hardly anything: neither a plain turn (tests/test_cost.py) nor a call that ends
 (tests/server/test_leaving_nothing.py) leaves anything to be found. What tools and libraries leave
-may wait: at most some 50,000 objects more, ten megabytes."""
+may wait: at most some 10,000 objects more, two megabytes."""
 
 
 def settle() -> None:
