@@ -19,7 +19,7 @@ from bridge.traces.choosing import traces_of_process
 
 
 def serve(settings: Settings, started: Callable[[], None]) -> None:
-    """Serve calls until told to stop, and return. `started` is called once it does.
+    """Serve calls until told to stop, and return. `started` is called once it does, and before that is told.
 
     SIGTERM drains; Ctrl-C, and a second signal, are quick.
     """
@@ -41,8 +41,8 @@ async def _serve(settings: Settings, started: Callable[[], None]) -> None:
     told = Told.by_signals()
 
     def ready(bridge: Bridge) -> None:
-        welcome(bridge)
         started()
+        welcome(bridge)  # last: who reads this and calls at once does not wait for the rest
 
     traces = traces_of_process(private=settings.log_private)
     await run(Bridge(settings, traces=traces), told, ready)
