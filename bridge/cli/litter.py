@@ -28,8 +28,8 @@ between two at the young ones; and how many of those between two thorough ones.
 Each look holds up all calls, and visits whatever was made since the one before: of a hundred calls
 that speak, 20,000 parts of their turns, none of them garbage. With 1,000 for the first number that
 took 5 to 20 ms, three times a second, and p95 of the first word was 1.9 times the floor's; with
-10,000 or 50,000 it is 1.3 (docs/performance.md). With 50,000 a look that has something to find, as
-where tools fail, took up to 0.14 s in the soak. With Python's own 700, 10, 10 the thorough looks
+10,000 or 50,000 it is 1.3 (docs/performance.md). With 50,000 bursts are quicker still, but a look
+that comes after all visits five times as much. With Python's own 700, 10, 10 the thorough looks
 took a fifth of the core.
 
 They find hardly anything: neither a plain turn (tests/test_cost.py) nor a call that ends

@@ -19,7 +19,7 @@ from bridge.traces.choosing import traces_of_process
 
 
 def serve(settings: Settings, started: Callable[[], None]) -> None:
-    """Serve calls until told to stop, and return. `started` is called once it does, and before that is told.
+    """Serve calls until told to stop, and return. `started` is called once it does.
 
     SIGTERM drains; Ctrl-C, and a second signal, are quick.
     """
