@@ -145,3 +145,51 @@ async def test_stopping_a_thread_raises_in_it_and_only_there() -> None:
     assert isinstance(crash.value.__cause__, Stopped)
     run.thread.join(5)
     assert not run.stop()
+
+
+async def test_a_thread_that_is_stopped_just_as_it_ends_still_brings_its_result_home() -> None:
+    for rounds in range(400):
+        started, enough = threading.Event(), [False]
+
+        def spin(started: threading.Event = started, enough: list[bool] = enough) -> str:
+            started.set()
+            while not enough[0]:
+                pass
+            return "ended"
+
+        run = DaemonRun(spin, name="spin")
+        await asyncio.to_thread(started.wait)
+        enough[0] = True
+        for _ in range(rounds * 5):
+            pass  # the thread gets a little further each time
+        run.stop()
+
+        async with asyncio.timeout(5):
+            outcome = (await asyncio.gather(run.result, return_exceptions=True))[0]
+        assert outcome == "ended" or isinstance(outcome, ToolCrashed)
+        run.thread.join(5)
+        assert not run.stop()
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_thread_that_has_ended_costs_the_others_nothing(stopped: bool) -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from bridge.plugins.daemon import DaemonRun\n"
+        "async def main():\n"
+        "    done = []\n"
+        "    run = DaemonRun(lambda: [0 for _ in iter(lambda: bool(done), True)], name='spin')\n"
+        f"    if {stopped}: run.stop()\n"
+        "    done.append(1)\n"
+        "    await asyncio.wait({run.result})\n"
+        "    run.thread.join()\n"
+        "asyncio.run(main())\n"
+        "sys.setprofile(lambda *_: None)\n"
+        "print((lambda: 'a profiler works')())\n"  # not while the interpreter looks for more
+        "sys.setprofile(None)\n"
+    )
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", program], timeout=20, check=True, capture_output=True, text=True
+    )
+
+    assert "a profiler works" in done.stdout
