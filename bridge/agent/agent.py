@@ -11,31 +11,25 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import (
     AIMessage,
     AnyMessage,
-    BaseMessage,
-    HumanMessage,
+    MessageLikeRepresentation,
     SystemMessage,
-    ToolMessage,
 )
-from langchain_core.messages.tool import tool_call
 from langchain_core.runnables import RunnableBinding, RunnableConfig
 from langchain_core.tools import BaseTool
 
 from bridge.agent.chain import ModelChain, NamedModel
+from bridge.agent.conversation import lines_of, messages_of
 from bridge.agent.modelcalls import ModelCalls
 from bridge.agent.policy import policy_of
 from bridge.agent.reply import Limits, Reply
 from bridge.agent.toolcalls import ToolCalls
 from bridge.agent.tracing import keep_in_task, tracing
 from bridge.call.events import CallData
-from bridge.call.history import Item, ToolExchange
 from bridge.call.ports import Brief, Voice
 from bridge.errors import AgentError, BridgeError
-from bridge.protocol import Utterance
 
 NO_OVERRIDES: Mapping[str, Mapping[str, Any]] = {}
 """What bridge.toml says of tools, by name, over what their own policies say."""
-
-OPENING = "(The call has just been connected. Greet the caller.)"
 
 
 class SystemPrompt(Protocol):
@@ -49,7 +43,9 @@ class SystemPrompt(Protocol):
 class Direct(Protocol):
     """A chat model that can be asked past LangChain's own bookkeeping."""
 
-    async def answer(self, messages: Sequence[BaseMessage], **kwargs: Any) -> AIMessage:
+    async def answer(
+        self, messages: Sequence[MessageLikeRepresentation], **kwargs: Any
+    ) -> AIMessage:
         """Answer whoever listens in this task."""
 
 
@@ -99,12 +95,14 @@ class LangChainAgent:
             AgentError: there is no answer, or only a part of one.
         """
         reply = Reply(brief, voice, self.limits)
-        messages = [self._system(brief), *_messages(brief)]
+        system = self._system(brief)
         try:
             if self._asked_with is not None:
-                reply.first = await self._answer(messages, self._asked_with, reply)
+                lines = [system, *lines_of(brief.history)]
+                reply.first = await self._answer(lines, self._asked_with, reply)
                 if not reply.first.tool_calls:
                     return
+            messages = [system, *messages_of(brief.history)]
             await self._graph.ainvoke({"messages": messages}, self._config, context=reply)
         except BridgeError:
             raise
@@ -119,7 +117,10 @@ class LangChainAgent:
             await first.warm()
 
     async def _answer(
-        self, messages: Sequence[AnyMessage], asked_with: dict[str, Any], reply: Reply
+        self,
+        messages: Sequence[MessageLikeRepresentation],
+        asked_with: dict[str, Any],
+        reply: Reply,
     ) -> AIMessage:
         """The model's first message, without the graph: most are answers, and need no more."""
         reply.model_calls += 1
@@ -139,18 +140,6 @@ class LangChainAgent:
             message = SystemMessage(content=self._newest)
             told = brief.kept[_TOLD] = _Told(prompts, brief.call, brief.memory, minute, message)
         return told.message
-
-
-def _messages(brief: Brief) -> list[AnyMessage]:
-    if not brief.history:
-        return [HumanMessage(content=OPENING)]
-    written: list[_Written] = []
-    before: list[_Written] = brief.kept.get(_KEPT, [])
-    for place, item in enumerate(brief.history):
-        old = before[place] if place < len(before) else None
-        written.append(old if old is not None and old[0] == item else (item, _written(item)))
-    brief.kept[_KEPT] = written
-    return [message for _, messages in written for message in messages]
 
 
 def _asked_with(
@@ -187,23 +176,3 @@ class _Told:
 
 
 _TOLD = "system prompt"
-_Written = tuple[Item, list[AnyMessage]]
-_KEPT = "messages"
-"""The history of the turn before: making a message costs as much as sending ten of its words, and
-most lines of a call are the same again. Each keeps its place, for LangGraph tells messages apart
-by an identity it gives them once."""
-
-
-def _written(item: Item) -> list[AnyMessage]:
-    return _exchange(item) if isinstance(item, ToolExchange) else _line(item)
-
-
-def _line(line: Utterance) -> list[AnyMessage]:
-    kind = HumanMessage if line.role == "user" else AIMessage
-    return [kind(content=line.content)]
-
-
-def _exchange(done: ToolExchange) -> list[AnyMessage]:
-    call = tool_call(name=done.name, args=done.arguments, id=done.id)
-    result = ToolMessage(content=done.result, name=done.name, tool_call_id=done.id)
-    return [AIMessage(content="", tool_calls=[call]), result]

@@ -12,7 +12,12 @@ import openai
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import generate_from_stream
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    MessageLikeRepresentation,
+)
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI
@@ -116,7 +121,9 @@ class LeanChatOpenAI(ChatOpenAI):
             return await super()._agenerate(messages, stop, run_manager, **kwargs)
         return await self._spoken(message, messages, asking)
 
-    async def answer(self, messages: Sequence[BaseMessage], **kwargs: Any) -> AIMessage:
+    async def answer(
+        self, messages: Sequence[MessageLikeRepresentation], **kwargs: Any
+    ) -> AIMessage:
         """Answer whoever listens in this task, and nobody else: no callbacks, no configuration.
 
         `kwargs` are what `bind_tools` binds. LangChain's way to the same takes a millisecond more.
@@ -133,7 +140,7 @@ class LeanChatOpenAI(ChatOpenAI):
     async def _spoken(
         self,
         message: ModelMessage,
-        messages: Sequence[BaseMessage],
+        messages: Sequence[MessageLikeRepresentation],
         asking: Asking,
     ) -> ChatResult:
         words: list[str] = []
@@ -217,7 +224,7 @@ class LeanChatOpenAI(ChatOpenAI):
         asked = {**kwargs, "stream": True}
         if self._should_stream_usage(asked.pop("stream_usage", None), **asked):
             asked["stream_options"] = {"include_usage": True}
-        convert: Callable[[Sequence[BaseMessage]], dict[str, Any]] = partial(
+        convert: Callable[[Sequence[MessageLikeRepresentation]], dict[str, Any]] = partial(
             self._get_request_payload, stop=stop, **asked
         )
         payload = convert([])
@@ -233,7 +240,7 @@ class LeanChatOpenAI(ChatOpenAI):
         )
 
     async def _chunks(
-        self, messages: Sequence[BaseMessage], asking: Asking
+        self, messages: Sequence[MessageLikeRepresentation], asking: Asking
     ) -> AsyncIterator[ChatGenerationChunk]:
         async with aclosing(self._answer(messages, asking)) as answer:
             async for piece in answer:
@@ -243,7 +250,7 @@ class LeanChatOpenAI(ChatOpenAI):
                     yield piece
 
     async def _answer(
-        self, messages: Sequence[BaseMessage], asking: Asking
+        self, messages: Sequence[MessageLikeRepresentation], asking: Asking
     ) -> AsyncGenerator[str | ChatGenerationChunk]:
         server = self._server()
         answer = AnswerReader(

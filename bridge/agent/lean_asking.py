@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import MessageLikeRepresentation
 
 from bridge.agent.lean_request import encoded, wire_messages
 
@@ -21,7 +21,7 @@ class Asking:
     payload: dict[str, Any]
     extra: dict[str, Any]
     """What is put over it, as the SDK does with `extra_body`."""
-    odd: Callable[[Sequence[BaseMessage]], list[dict[str, Any]]]
+    odd: Callable[[Sequence[MessageLikeRepresentation]], list[dict[str, Any]]]
     """Stock's way of writing messages."""
     system: str | None
     """What the model calls the system's role; None leaves that to stock."""
@@ -30,7 +30,7 @@ class Asking:
         """Whether it is just this that is asked with."""
         return self.arguments == arguments and self.stop == stop
 
-    def body(self, messages: Sequence[BaseMessage]) -> bytes:
+    def body(self, messages: Sequence[MessageLikeRepresentation]) -> bytes:
         """Write a request.
 
         Raises:

@@ -10,6 +10,7 @@ from langchain_core.messages import (
     AIMessage,
     BaseMessage,
     HumanMessage,
+    MessageLikeRepresentation,
     SystemMessage,
     ToolMessage,
 )
@@ -19,14 +20,15 @@ from pydantic import BaseModel
 
 
 def wire_messages(
-    messages: Sequence[BaseMessage],
-    odd: Callable[[Sequence[BaseMessage]], list[dict[str, Any]]],
+    messages: Sequence[MessageLikeRepresentation],
+    odd: Callable[[Sequence[MessageLikeRepresentation]], list[dict[str, Any]]],
     *,
     system: str | None,
 ) -> list[dict[str, Any]]:
-    """Write messages. `odd` is stock's way, which walks an answer letter by letter.
+    """Write messages; those that are dictionaries are written already.
 
-    `system` is what the model calls the system's role; None leaves that to stock.
+    `odd` is stock's way, which walks an answer letter by letter. `system` is what the model calls
+    the system's role; None leaves that to stock.
     """
     roles: dict[type[BaseMessage], str | None] = {
         HumanMessage: "user",
@@ -42,9 +44,11 @@ def wire_messages(
 
 
 def _plain_message(
-    message: BaseMessage, roles: Mapping[type[BaseMessage], str | None]
+    message: MessageLikeRepresentation, roles: Mapping[type[BaseMessage], str | None]
 ) -> dict[str, Any] | None:
     """A message that is nothing but text, as stock would write it; None for any other."""
+    if not isinstance(message, BaseMessage):
+        return message if isinstance(message, dict) else None
     content = message.content
     if not isinstance(content, str) or message.name or message.additional_kwargs:
         return None

@@ -140,29 +140,6 @@ async def test_a_tool_in_the_graph_needs_no_thread_of_langsmiths(fake_openai: Fa
     assert getattr(loop, "_default_executor", None) is None
 
 
-async def test_lines_of_earlier_turns_are_the_same_messages_and_equal_lines_are_two(
-    fake_openai: FakeOpenAI,
-) -> None:
-    async with agents(fake_openai) as agent:
-        await fake_openai.script({"say": "A."}, {"say": "B."}, {"say": "C."})
-        first = brief("Yes.", "Yes.")
-        await agent.reply(first, RecordingVoice())
-        written = first.kept["messages"]
-        longer = Brief(first.call, (*first.history, Utterance("user", "No.")), "", first.kept)
-        await agent.reply(longer, RecordingVoice())
-        other = Brief(first.call, (Utterance("user", "Else."),), "", first.kept)
-        await agent.reply(other, RecordingVoice())
-
-    assert [old for _, old in first.kept["messages"]] != [old for _, old in written]
-    sent = [request["body"]["messages"][1:] for request in await fake_openai.requests()]
-    assert [[line["content"] for line in lines] for lines in sent] == [
-        ["Yes.", "Yes."],
-        ["Yes.", "Yes.", "No."],
-        ["Else."],
-    ]
-    assert written[0][1][0] is not written[1][1][0]
-
-
 def test_a_tool_is_described_once_and_forgotten_with_the_tool() -> None:
     described = Described()
 

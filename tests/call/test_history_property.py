@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 
-from bridge.agent.agent import _messages
+from bridge.agent.conversation import messages_of
 from bridge.call.call import Call
 from bridge.call.history import STILL_RUNNING
 from bridge.call.ledger import ToolUse
@@ -83,7 +83,7 @@ class Puppet:
         await voice.say("That is it.")
 
     def check(self, brief: Brief) -> None:
-        told = check([SystemMessage("s"), *_messages(brief)])
+        told = check([SystemMessage("s"), *messages_of(brief.history)])
         assert told == self.done, "each deed stands there exactly once, in order"
 
     def start_tool(self) -> None:
