@@ -252,14 +252,13 @@ class LeanChatOpenAI(ChatOpenAI):
     async def _answer(
         self, messages: Sequence[MessageLikeRepresentation], asking: Asking
     ) -> AsyncGenerator[str | ChatGenerationChunk]:
-        server = self._server()
-        answer = AnswerReader(
-            lambda chunk: self._convert_chunk_to_generation_chunk(chunk, AIMessageChunk, None),
-            request=server.request,
-        )
-        said = 0
+        server, said = self._server(), 0
         try:
             incoming = await server.open(asking.body(messages))
+            answer = AnswerReader(
+                lambda chunk: self._convert_chunk_to_generation_chunk(chunk, AIMessageChunk, None),
+                request=server.request,
+            )
             try:
                 while not (answer.finished or answer.done) and (data := await incoming.read()):
                     for piece in answer.feed(data):

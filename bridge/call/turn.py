@@ -93,10 +93,8 @@ class Turn:
         self._broken_off = False
         self._began = now()
         self._action: Action | None = None
-        self._asked_for = asyncio.Event()
-        """Set once Millis wants this reply."""
         self._decided = asyncio.Event()
-        """Set once it does, or never will."""
+        """Set once Millis wants this reply, or never will."""
         self._early: list[CallEvent] | None = []
         """What happened before Millis asked: told once it does, else never. None: it is told."""
         self._announced_at: float | None = None
@@ -118,7 +116,6 @@ class Turn:
             self._speaking = asyncio.create_task(self._speak(reply), name=f"speak {stream_id}")
         self._ending = asyncio.create_task(self._end(), name=f"end {stream_id}")
         if stream_id is not None:
-            self._asked_for.set()
             self._decided.set()
             # The model is asked first, and then the rest is done: a caller waits.
             asyncio.get_running_loop().call_soon(self._begin, stream_id)
@@ -145,7 +142,6 @@ class Turn:
         self._began = now()
         self._delivery.release(stream_id)
         self._span.promoted()
-        self._asked_for.set()
         self._decided.set()
         self._begin(stream_id, ahead=True)
 
@@ -268,7 +264,7 @@ class Turn:
 
         Where it does not, the wait ends with the cancellation that is on its way.
         """
-        await self._asked_for.wait()
+        await self._decided.wait()
         if self._silence is not None:
             await asyncio.Event().wait()
 
