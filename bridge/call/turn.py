@@ -32,6 +32,7 @@ from bridge.call.ports import Action, AnswerFull, Line, Voice
 from bridge.call.questions import take_answer
 from bridge.call.spans import Span
 from bridge.call.toolruns import ToolRuns
+from bridge.call.waits import Waits
 from bridge.errors import AgentError, CallClosed, ToolError, let_frames_go
 
 T = TypeVar("T")
@@ -91,20 +92,12 @@ class Turn:
         self._delivery = Delivery(setup.line, setup.manner, stream_id)
         self._silence: Silence | None = None
         self._broken_off = False
-        self._began = now()
+        self._waits = Waits(self._delivery)
         self._action: Action | None = None
         self._decided = asyncio.Event()
         """Set once Millis wants this reply, or never will."""
         self._early: list[CallEvent] | None = []
         """What happened before Millis asked: told once it does, else never. None: it is told."""
-        self._announced_at: float | None = None
-        """When the first text was spoken that is neither the model's own nor a filler."""
-        self._model_asked: float | None = None
-        """When the model was asked first."""
-        self._model_began: float | None = None
-        """When the model gave its first sign of life."""
-        self._words_began = 0.0
-        """When the message with the first word, or the newest before it, gave its own."""
         self._silent_since: float | None = None
         self._company = Company(self._delivery, setup.patience, setup.fillers)
         account = setup.account
@@ -139,7 +132,7 @@ class Turn:
     def promote(self, stream_id: int | str) -> None:
         """Millis has asked for what was begun ahead: speak it, under this stream."""
         self.stream_id = stream_id
-        self._began = now()
+        self._waits.begin_anew()
         self._delivery.release(stream_id)
         self._span.promoted()
         self._decided.set()
@@ -205,8 +198,7 @@ class Turn:
     @contextlib.contextmanager
     def asking(self, model: str) -> Iterator[None]:
         """The model is asked for a message, for as long as this is open."""
-        if self._model_asked is None:
-            self._model_asked = now()
+        self._waits.model_asked()
         span = self._message_span = self._span.model(model)
         try:
             with span.current():
@@ -219,11 +211,7 @@ class Turn:
 
     def model_began(self) -> None:
         """A message of the model's has given its first sign of life."""
-        began = now()
-        if self._model_began is None:
-            self._model_began = began
-        if self._delivery.first_at is None:
-            self._words_began = began
+        self._waits.model_began()
 
     def model_answered(self, message: ModelAnswered) -> None:
         """A message of the model's is complete."""
@@ -255,8 +243,7 @@ class Turn:
         await self._announce(text)
 
     async def _announce(self, text: str) -> None:
-        if self._announced_at is None:
-            self._announced_at = now()
+        self._waits.announced()
         await self._delivery.announce(text)
 
     async def certain(self) -> None:
@@ -410,33 +397,22 @@ class Turn:
         self._span.end(self._setup.account.data, ended)
 
     def _ended(self, stream_id: int | str, failure: str | None) -> TurnEnded:
-        delivery = self._delivery
+        delivery, waits = self._delivery, self._waits
         return TurnEnded(
             stream_id,
             self.turn,
             self._outcome(failure),
             delivery.said,
-            first_word=self._since_asked(delivery.first_at),
-            first_token=self._since_asked(self._model_began),
-            first_frame=self._since_asked(_earlier(delivery.first_at, self._announced_at)),
-            last_frame=self._since_asked(delivery.last_at if delivery.said else None),
+            first_word=waits.first_word,
+            first_token=waits.first_token,
+            first_frame=waits.first_frame,
+            last_frame=waits.last_frame,
             failure=failure,
-            own=self._own(),
+            own=waits.own,
             stopped=None if self._silent_since is None else now() - self._silent_since,
             fillers=self._company.spoken,
             unspoken=delivery.unspoken,
         )
-
-    def _own(self) -> float | None:
-        """How much of the wait for the first word was neither the model's nor a tool's."""
-        first, asked = self._delivery.first_at, self._since_asked(self._model_asked)
-        if first is None or asked is None:
-            return None
-        return asked + first - max(self._words_began, self._began)
-
-    def _since_asked(self, at: float | None) -> float | None:
-        """Seconds since Millis asked; what was there before, was there at once."""
-        return None if at is None else max(0.0, at - self._began)
 
     def _failure(self) -> str | None:
         """What went wrong, as a word from a fixed set; logs what nobody else has."""
@@ -472,7 +448,3 @@ class Turn:
         if failure is not None:
             return "failed"
         return "complete" if self._delivery.said.strip() else "empty"
-
-
-def _earlier(one: float | None, other: float | None) -> float | None:
-    return other if one is None else one if other is None else min(one, other)
