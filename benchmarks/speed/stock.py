@@ -14,8 +14,9 @@ from langchain_core.tools import BaseTool
 from langchain_openai import ChatOpenAI
 
 import bridge.personas
-from bridge.agent.agent import NO_OVERRIDES, LangChainAgent, _messages
+from bridge.agent.agent import NO_OVERRIDES, LangChainAgent
 from bridge.agent.chain import NamedModel
+from bridge.agent.conversation import messages_of
 from bridge.agent.policy import policy_of
 from bridge.agent.reply import Limits, Reply
 from bridge.agent.toolcalls import ToolCalls
@@ -45,7 +46,7 @@ class StockAgent(LangChainAgent):
     async def reply(self, brief: Brief, voice: Voice) -> None:
         """Answer through `voice`."""
         brief.kept.clear()
-        state = {"messages": [self._system(brief), *_messages(brief)]}
+        state = {"messages": [self._system(brief), *messages_of(brief.history)]}
         context = Reply(brief, voice, self.limits)
         stream = self._stock.astream(state, context=context, stream_mode="messages")
         async for message, about in stream:
