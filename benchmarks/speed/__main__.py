@@ -53,6 +53,9 @@ SCENES: dict[str, Scene] = {
 }
 """In this order. A scene with tools is for servers that have ten; all others have none."""
 
+_TIMES = {"100 calls": 4}
+"""How often a scene is played in a round, if not once: two targets are ratios of its figures, and
+from one to the next the machine varies by a third."""
 _ONLY_THE_BRIDGE = {"thinking ahead"}
 _NOT_THE_FLOOR = {"tool round trip"}
 
@@ -111,6 +114,13 @@ async def play(name: str, server: Server, talker: Model, report: Report) -> None
         server.hold()
 
 
+def played(names: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """The scenes of one round, each with how often it was played before."""
+    for name in names:
+        for time in range(_TIMES.get(name, 1)):
+            yield name, time
+
+
 async def run(names: Sequence[str], players: Sequence[str], rounds: int, report: Report) -> None:
     """All scenes, so many times, the servers taking turns in each."""
     kinds = {tools: servers(tools, players) for tools in {with_tools(name) for name in names}}
@@ -118,9 +128,9 @@ async def run(names: Sequence[str], players: Sequence[str], rounds: int, report:
         everybody = [server for kind in kinds.values() for server in kind]
         with started(everybody, talker.base_url):
             for number in range(rounds):
-                for name in names:
+                for name, time in played(names):
                     turns = measured(name, kinds[with_tools(name)])
-                    first = number % len(turns) if turns else 0
+                    first = (number + time) % len(turns) if turns else 0
                     for player in turns[first:] + turns[:first]:
                         sys.stderr.write(f"\r{number + 1}/{rounds} {name}: {player.name}   \033[K")
                         await play(name, player, talker, report)

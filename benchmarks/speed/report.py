@@ -180,8 +180,9 @@ def _plain(report: Report, scene: str, server: str, name: str) -> str:
 
 
 def _in_kib(report: Report, scene: str, server: str, name: str) -> str:
-    middle = report.at(scene, server, name, 0.5)
-    return "–" if middle is None else f"{middle / 1024:.0f}"
+    """The most of all rounds: in a later one, calls take the room of those that are over."""
+    most = report.at(scene, server, name, 1.0)
+    return "–" if most is None else f"{most / 1024:.0f}"
 
 
 # ── what was to be reached ───────────────────────────────────────────────────────────────────────

@@ -203,13 +203,14 @@ class LeanChatOpenAI(ChatOpenAI):
         )
 
     def _server(self) -> Upstream:
-        if self._upstream is None:
-            self._upstream = Upstream(
+        upstream = self._upstream  # pydantic's private attributes are slow to look up
+        if upstream is None:
+            upstream = self._upstream = Upstream(
                 self.root_async_client,
                 connect_timeout=self.connect_timeout,
                 read_timeout=httpx2.Timeout(cast("float | None", self.request_timeout)).read,
             )
-        return self._upstream
+        return upstream
 
     def _asking(self, kwargs: dict[str, Any], stop: list[str] | None = None) -> Asking:
         """How to ask with these arguments. What the model is set to is looked at once."""

@@ -162,6 +162,7 @@ class Call:
         looks seldom (bridge/cli/litter.py).
         """
         self._over, self._turn, self._retired = True, None, ()
+        del self._turns
         del self._line, self._recall, self._fillers, self._farewells, self._quiet, self._drafts
 
     # ── routing ──────────────────────────────────────────────────────────────────────────────────
@@ -181,6 +182,7 @@ class Call:
         if self._offered.choose is not None:
             self._setup = self._offered.choose(self.data)
             self._account.data = replace(self.data, persona=self._setup.persona)
+            self._turns = self._turn_setup()
         self._warm()
         self._account.tell(CallBegan())
         self._account.heard(message)
@@ -222,7 +224,10 @@ class Call:
 
     def _take_ledger(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._drafts = Drafts(self._setup.think_ahead, ledger, self._think_ahead, self._setup.ahead)
+        self._turns = self._turn_setup()
+        self._drafts: Drafts = Drafts(
+            self._setup.think_ahead, ledger, self._think_ahead, self._setup.ahead
+        )
 
     def _call_data(self, data: StartCallData) -> CallData:
         return CallData(
@@ -385,7 +390,14 @@ class Call:
         *,
         if_empty: Callable[[], str] | None = None,
     ) -> Turn:
-        setup = TurnSetup(
+        entry = self.ledger.open(None if stream_id is None else int(stream_id), transcript)
+        ask_again = partial(self._setup.prompts().reprompt, self.data)
+        turn = Turn(stream_id, reply, self._turns, entry=entry, if_empty=if_empty or ask_again)
+        self._retired = (*(each for each in self._retired if not each.done), turn)
+        return turn
+
+    def _turn_setup(self) -> TurnSetup:
+        return TurnSetup(
             line=self._line,
             tools=self._tools,
             ledger=self.ledger,
@@ -394,17 +406,14 @@ class Call:
             act=self._act,
             apology=lambda: self._setup.prompts().apology(self.data),
             parting=self._parting,
-            manner=Manner(
-                self._setup.lexicon(), self._setup.flush_first_clause, self._setup.max_answer_chars
-            ),
+            manner=self._manner,
             patience=self._setup.patience,
             timeout=self._setup.turn_timeout,
         )
-        entry = self.ledger.open(None if stream_id is None else int(stream_id), transcript)
-        ask_again = partial(self._setup.prompts().reprompt, self.data)
-        turn = Turn(stream_id, reply, setup, entry=entry, if_empty=if_empty or ask_again)
-        self._retired = (*(each for each in self._retired if not each.done), turn)
-        return turn
+
+    def _manner(self) -> Manner:
+        setup = self._setup
+        return Manner(setup.lexicon(), setup.flush_first_clause, setup.max_answer_chars)
 
     def _silence(self, why: Silence) -> None:
         if self._turn is not None:

@@ -61,7 +61,8 @@ class TurnSetup:
     apology: Callable[[], str]
     parting: Callable[[Action], str]
     """What to say before an action if the model says nothing."""
-    manner: Manner
+    manner: Callable[[], Manner]
+    """How replies are spoken now: the lexicon may be another by the next."""
     patience: Patience
     timeout: float
     """Seconds a reply may take, tools included."""
@@ -89,7 +90,7 @@ class Turn:
         self.entry = entry
         self._setup = setup
         self._if_empty = if_empty
-        self._delivery = Delivery(setup.line, setup.manner, stream_id)
+        self._delivery = Delivery(setup.line, setup.manner(), stream_id)
         self._silence: Silence | None = None
         self._broken_off = False
         self._waits = Waits(self._delivery)
