@@ -55,6 +55,8 @@ async def run(bridge: Bridge, told: Told, started: Callable[[Bridge], None]) -> 
         started(bridge)
         await told.stop.wait()
         await _unless(told.quickly, bridge.drain())
+        if told.quickly.is_set():
+            bridge.hurry()
         leaving = asyncio.create_task(bridge.__aexit__(None, None, None), name="leave")
         if not await _before(told.quickly, leaving):
             bridge.hurry()

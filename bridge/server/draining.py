@@ -25,7 +25,7 @@ async def drain(board: Switchboard, *, pre_drain: float, timeout: float) -> None
         async with asyncio.timeout(timeout):
             await asyncio.sleep(pre_drain)
             board.draining = True
-            await board.emptied()
+            await board.live.emptied()
     except TimeoutError:
         board.draining = True
         _log.warning("calls are still going on and are hung up", live=len(board.live))

@@ -1,6 +1,9 @@
 """The one writer of a socket."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -14,6 +17,15 @@ _TEXT = 0x81
 """The first byte of a text frame that is its message's last."""
 
 
+class Goodbye(NamedTuple):
+    """What a socket is closed with."""
+
+    code: WSCloseCode
+    why: bytes
+    timeout: float
+    """Seconds that the peer may take to answer it."""
+
+
 class Outbox:
     """Puts a call's messages on its socket, whole and in order.
 
@@ -25,6 +37,8 @@ class Outbox:
         self._socket = socket
         self._transport = request.transport
         self._timeout = timeout
+        self._reading: asyncio.Timeout | None = None
+        self._goodbye: Goodbye | None = None
         self.gave_up = False
         """Whether the peer was cut off because it did not read."""
 
@@ -64,10 +78,44 @@ class Outbox:
         """
         await self._write(payload, WSMsgType.PONG)
 
-    async def hang_up(self, code: WSCloseCode, why: bytes, timeout: float | None = None) -> None:
-        """Say goodbye; a peer that does not answer it in time is cut off."""
+    @contextlib.asynccontextmanager
+    async def reading(self, patience: float | None = None) -> AsyncIterator[None]:
+        """Read from the socket in here, to be stopped by a `hang_up`; then `say_goodbye`.
+
+        Whoever closes a socket of aiohttp's while a task waits for a frame of it drops the
+        connection with the Close frame: a peer who is just speaking may never see that.
+
+        Raises:
+            TimeoutError: nothing was `heard` for `patience` seconds.
+        """
         try:
-            async with asyncio.timeout(self._timeout if timeout is None else timeout):
+            async with asyncio.timeout(0 if self._goodbye else patience) as self._reading:
+                yield
+        except TimeoutError:
+            if self._goodbye is None:
+                raise
+        finally:
+            self._reading = None
+
+    def heard(self) -> None:
+        """Something came: there is no hurry any more."""
+        if self._reading is not None and self._goodbye is None:
+            self._reading.reschedule(None)
+
+    def hang_up(self, code: WSCloseCode, why: bytes, timeout: float | None = None) -> None:
+        """Have whoever is reading stop, and say goodbye."""
+        if self._goodbye is None:
+            self._goodbye = Goodbye(code, why, self._timeout if timeout is None else timeout)
+            if self._reading is not None:
+                self._reading.reschedule(0)
+
+    async def say_goodbye(self) -> None:
+        """Close the socket, if it was hung up; a peer that does not answer in time is cut off."""
+        if self._goodbye is None:
+            return
+        code, why, timeout = self._goodbye
+        try:
+            async with asyncio.timeout(timeout):
                 await self._socket.close(code=code, message=why)
         except TimeoutError:
             self._cut_off()
@@ -100,6 +148,25 @@ class Outbox:
         # The heartbeat does not free a writer that a full socket blocks; only this does.
         if self._transport is not None:
             self._transport.abort()
+
+
+class Live(set[Outbox]):
+    """The sockets that are open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = asyncio.Event()
+
+    def leave(self, outbox: Outbox) -> None:
+        """Nothing goes on there any more."""
+        self.discard(outbox)
+        self._left.set()
+
+    async def emptied(self) -> None:
+        """Wait until none is left."""
+        while self:
+            self._left.clear()
+            await self._left.wait()
 
 
 def text_frame(payload: bytes) -> bytes:

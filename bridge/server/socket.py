@@ -19,7 +19,7 @@ from bridge.server.access import Keys, foreign_origin
 from bridge.server.guesses import Guesses
 from bridge.server.hall import let_through
 from bridge.server.loopback import is_rebound
-from bridge.server.outbox import Outbox
+from bridge.server.outbox import Live, Outbox
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ class Switchboard:
     first_message_timeout: float
     heartbeat: float
     guesses: Guesses = field(default_factory=Guesses)
-    live: set[Outbox] = field(default_factory=set)
+    live: Live = field(default_factory=Live)
     refused: Counter[str] = field(default_factory=Counter)
     """Sockets that were not let in, by reason: `token`, `origin`, `draining`, `full`, or cut off
     because they asked for nothing: `silent`, `crowded`."""
@@ -50,7 +50,6 @@ class Switchboard:
     """Whether calls are refused, as the server stops."""
     hanging_up: bool = False
     """Whether those that are left are hung up."""
-    _left: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def dropped(self) -> Counter[str]:
@@ -63,15 +62,8 @@ class Switchboard:
 
     def let_go(self, outbox: Outbox) -> None:
         """Nothing of this call goes on any more, its tools neither."""
-        self.live.discard(outbox)
         self.calls_live.pop(outbox, None)
-        self._left.set()
-
-    async def emptied(self) -> None:
-        """Wait until no call is left."""
-        while self.live:
-            self._left.clear()
-            await self._left.wait()
+        self.live.leave(outbox)
 
 
 SWITCHBOARD: web.AppKey[Switchboard] = web.AppKey("switchboard", Switchboard)
@@ -110,7 +102,9 @@ async def answer(request: web.Request) -> web.StreamResponse:
         try:
             ending = await _listen(socket, call, outbox, board)
         finally:
-            ended = await call.close("server_stopped" if board.hanging_up else ending)
+            async with asyncio.TaskGroup() as leaving:
+                leaving.create_task(outbox.say_goodbye(), name="goodbye")
+                ended = await call.close("server_stopped" if board.hanging_up else ending)
             _log.info(
                 "call ended",
                 session=call.data.session_id,
@@ -160,13 +154,13 @@ async def _listen(
     """Route what comes until the socket is closed, and say why it was."""
     ending: Ending = "hung_up"
     try:
-        async with asyncio.timeout(board.first_message_timeout) as patience:
+        async with outbox.reading(board.first_message_timeout):
             async for frame in socket:
                 if frame.type is WSMsgType.PING:
                     with contextlib.suppress(CallClosed):  # then the loop ends, too
                         await outbox.pong(frame.data)
                 elif (message := _read(frame, call, board.dropped)) is not None:
-                    patience.reschedule(None)
+                    outbox.heard()
                     call.hear(message)
                 elif frame.type is WSMsgType.ERROR and isinstance(frame.data, WebSocketError):
                     ending = "bad_frame"
@@ -174,7 +168,7 @@ async def _listen(
                 message = None  # a call that waits holds nothing of what it was told
     except TimeoutError:
         _log.info("call closed: nothing was said after connecting")
-        await outbox.hang_up(WSCloseCode.POLICY_VIOLATION, b"nothing was said")
+        outbox.hang_up(WSCloseCode.POLICY_VIOLATION, b"nothing was said")
         ending = "nothing_said"
     return "not_reading" if outbox.gave_up else ending
 

@@ -13,7 +13,7 @@ from bridge.call.events import CallData, CallEvent
 from bridge.server.access import Keys, foreign_origin
 from bridge.server.guesses import GUESSES
 from bridge.server.loopback import is_rebound
-from bridge.server.outbox import Outbox
+from bridge.server.outbox import Live, Outbox
 
 _BACKLOG = 256
 """Events a watcher may lag behind; it misses what comes after."""
@@ -27,7 +27,7 @@ class Watchers:
 
     def __init__(self) -> None:
         self._queues: defaultdict[str, set[asyncio.Queue[bytes]]] = defaultdict(set)
-        self.live: set[Outbox] = set()
+        self.live = Live()
 
     def __call__(self, call: CallData, event: CallEvent) -> None:
         """Tell everybody who watches this call (call.events.Observer)."""
@@ -80,10 +80,12 @@ async def show_call(
                 events.put_nowait(_line(event))
         sending = asyncio.create_task(_forward(events, socket), name="watcher")
         try:
-            async for _ in socket:  # until it leaves; what it says does not matter
-                pass
+            async with outbox.reading():
+                async for _ in socket:  # until it leaves; what it says does not matter
+                    pass
+            await outbox.say_goodbye()
         finally:
-            watchers.live.discard(outbox)
+            watchers.live.leave(outbox)
             sending.cancel()
             await asyncio.wait({sending})
     return socket

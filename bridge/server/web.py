@@ -13,6 +13,7 @@ from bridge.server.accesslog import AccessLog
 from bridge.server.guesses import GUESSES
 from bridge.server.hall import Connection, Hall, attended
 from bridge.server.health import FINDINGS, Findings, healthz, readyz
+from bridge.server.outbox import Live
 from bridge.server.socket import SWITCHBOARD, Switchboard, answer
 from bridge.server.watching import KEYS, WATCHERS, Watchers, watch_call
 
@@ -55,7 +56,7 @@ class WebServer:
         self._open: asyncio.Server | None = None
         board = app[SWITCHBOARD]
         self.hall = Hall(board.first_message_timeout, board.cut_off)
-        app.on_shutdown.append(self._hang_up)
+        self._app = app
         self._runner = web.AppRunner(
             app,
             access_log_class=AccessLog,
@@ -104,30 +105,28 @@ class WebServer:
         if self._open is not None:
             self._open.close()
         self.hall.close()
+        await self._hang_up()  # before aiohttp is told: it then hears no peer's goodbye
         await self._runner.cleanup()
 
-    async def _hang_up(self, app: web.Application) -> None:
+    async def _hang_up(self) -> None:
         """Close what is open, so that peers see a goodbye and not a lost connection."""
-        board = app[SWITCHBOARD]
+        board, watchers = self._app[SWITCHBOARD], self._app[WATCHERS]
         board.ready, board.draining, board.hanging_up = False, True, True
-        async with asyncio.TaskGroup() as closing:
-            for outbox in (*board.live, *app[WATCHERS].live):
-                closing.create_task(
-                    outbox.hang_up(WSCloseCode.GOING_AWAY, b"server stops", self.shutdown_timeout)
-                )
-        if await _emptied(board, self.shutdown_timeout):
-            return
-        for call in board.calls_live.values():
-            call.stop_tools()
-        await _emptied(board, _STOPPED_TOOLS)
+        for outbox in (*board.live, *watchers.live):
+            outbox.hang_up(WSCloseCode.GOING_AWAY, b"server stops", self.shutdown_timeout)
+        if not await _emptied(board.live, self.shutdown_timeout):
+            for call in board.calls_live.values():
+                call.stop_tools()
+            await _emptied(board.live, _STOPPED_TOOLS)
+        await _emptied(watchers.live, _REQUESTS)
 
 
-async def _emptied(board: Switchboard, timeout: float) -> bool:
-    """Wait a while until no call is left; whether that came to be."""
+async def _emptied(live: Live, timeout: float) -> bool:
+    """Wait a while until nobody is left; whether that came to be."""
     with suppress(TimeoutError):
         async with asyncio.timeout(timeout):
-            await board.emptied()
-    return not board.live
+            await live.emptied()
+    return not live
 
 
 def port_taken(host: str, port: int, error: OSError, setting: str = "BRIDGE_PORT") -> SettingsError:

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.app import Bridge
 from tests.fake_openai.client import FakeOpenAI
@@ -28,6 +29,10 @@ from tests.wire import (
 )
 
 START = {"type": "start_call", "data": {"stream_id": 0, "session_id": "s"}}
+PARTIAL = (
+    '{"type":"partial_transcript",'
+    '"data":{"session_id":"s","transcript":"and","is_final":false}}'
+)
 SOON = 4.0
 """Seconds in which a server without stubborn callers has stopped."""
 
@@ -78,6 +83,23 @@ async def test_an_answer_that_is_being_given_does_not_keep_the_server(
         await openai.wait("client_left")
         assert time.monotonic() - began < SOON
         assert not millis.ended(1)
+
+
+async def test_a_caller_who_goes_on_speaking_hears_the_goodbye(tmp_path: Path) -> None:
+    """A connection that is closed on what has not been read is reset, and its last frames lost."""
+    async with bridge_running(tmp_path) as bridge, dialled_raw(bridge) as raw:
+        with capture_logs() as logs:
+            async with stopping(bridge):
+                assert await raw.close_code() == aiohttp.WSCloseCode.GOING_AWAY
+                for _ in range(20):
+                    raw.send(PARTIAL)
+                    await raw.writer.drain()
+                    await asyncio.sleep(0)
+                raw.send((4321).to_bytes(2, "big"), CLOSE)
+                async with asyncio.timeout(PATIENCE):
+                    assert await raw.reader.read() == b""
+    (ended,) = [log for log in logs if log["event"] == "call ended"]
+    assert (ended["ending"], ended["close_code"]) == ("server_stopped", 4321)
 
 
 async def test_who_watches_a_call_hears_the_goodbye_too(tmp_path: Path) -> None:
