@@ -33,6 +33,7 @@ class DaemonRun:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
+        self._told_to_stop = False
         self._over = False
         self.result: asyncio.Future[Any] = self._loop.create_future()
         """What the function returned or raised. Cancelling it leaves the thread running."""
@@ -47,26 +48,35 @@ class DaemonRun:
         """
         with self._lock:
             if not self._over and self.thread.ident is not None:
+                self._told_to_stop = True
                 _raise_in(self.thread.ident, Stopped)
             return not self._over
 
     def _run(self) -> None:
         enter, work = self._work
+        outcome: Any = None
+        error: Exception | None = ToolCrashed("stopped")
         try:
-            outcome, error = enter(work), None
-        except BaseException as raised:  # noqa: BLE001 - foreign code: all of it goes to the waiter
-            outcome, error = None, _harmless(raised)
-        while not self._over:
-            with contextlib.suppress(Stopped):  # may still arrive, until the lock says it is over
-                self._finish()
+            try:
+                outcome, error = enter(work), None
+            except BaseException as raised:  # noqa: BLE001 - foreign code: all goes to the waiter
+                outcome, error = None, _harmless(raised)
+            self._finish()
+        except Stopped:  # it came late: the work had ended
+            self._finish()
         self._ended()
         with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
             self._loop.call_soon_threadsafe(_deliver, self.result, outcome, error)
 
     def _finish(self) -> None:
+        """Let nobody stop it from now on; what is still on its way arrives in here."""
         with self._lock:
-            _raise_in(threading.get_ident(), None)
             self._over = True
+        if self._told_to_stop:
+            with contextlib.suppress(Stopped):
+                _raise_in(threading.get_ident(), Stopped)  # in place of the one on its way
+                while True:
+                    pass
 
 
 def _deliver(future: asyncio.Future[Any], outcome: Any, error: Exception | None) -> None:
@@ -87,7 +97,10 @@ def _harmless(raised: BaseException) -> Exception:
     return crash
 
 
-def _raise_in(ident: int, kind: type[BaseException] | None) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(ident), None if kind is None else ctypes.py_object(kind)
-    )
+def _raise_in(ident: int, kind: type[BaseException]) -> None:
+    """Raise it in a thread, which must run until it has arrived.
+
+    As long as one is on its way, or was taken back, the interpreter of Python 3.11 looks for it in
+    all threads at each call of a function and each round of a loop, and no profiler can be used.
+    """
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(kind))

@@ -169,3 +169,27 @@ async def test_a_thread_that_is_stopped_just_as_it_ends_still_brings_its_result_
         assert outcome == "ended" or isinstance(outcome, ToolCrashed)
         run.thread.join(5)
         assert not run.stop()
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_thread_that_has_ended_costs_the_others_nothing(stopped: bool) -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from bridge.plugins.daemon import DaemonRun\n"
+        "async def main():\n"
+        "    done = []\n"
+        "    run = DaemonRun(lambda: [0 for _ in iter(lambda: bool(done), True)], name='spin')\n"
+        f"    if {stopped}: run.stop()\n"
+        "    done.append(1)\n"
+        "    await asyncio.wait({run.result})\n"
+        "    run.thread.join()\n"
+        "asyncio.run(main())\n"
+        "sys.setprofile(lambda *_: None)\n"
+        "print((lambda: 'a profiler works')())\n"  # not while the interpreter looks for more
+        "sys.setprofile(None)\n"
+    )
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", program], timeout=20, check=True, capture_output=True, text=True
+    )
+
+    assert "a profiler works" in done.stdout
