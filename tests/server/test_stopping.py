@@ -30,8 +30,7 @@ from tests.wire import (
 
 START = {"type": "start_call", "data": {"stream_id": 0, "session_id": "s"}}
 PARTIAL = (
-    '{"type":"partial_transcript",'
-    '"data":{"session_id":"s","transcript":"and","is_final":false}}'
+    '{"type":"partial_transcript","data":{"session_id":"s","transcript":"and","is_final":false}}'
 )
 SOON = 4.0
 """Seconds in which a server without stubborn callers has stopped."""
