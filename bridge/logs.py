@@ -14,6 +14,7 @@ import structlog
 from structlog.processors import ExceptionRenderer, format_exc_info
 
 from bridge.discretion import print_told, told, without_numbers, without_quotes
+from bridge.whose import say_whose
 
 _SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 _PIECE = 4096
@@ -131,6 +132,7 @@ def configure_logs(
     )
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        say_whose,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso"),
     ]

@@ -67,15 +67,11 @@ class Upstream:
         Raises:
             openai.APIError: no connection, a refusal, or something that is no stream.
         """
-        headers = self._headers
-        if traced := onward.get():
-            headers = CIMultiDict(headers)
-            headers.update(traced)
         try:
             response = await self._session().post(
                 self._url,
                 data=io.BytesIO(body) if len(body) > _LARGE_BODY else body,  # else aiohttp warns
-                headers=headers,
+                headers=onward.get() or None,
                 proxy=self._proxy,
             )
         except _FAILURES as error:
@@ -114,6 +110,7 @@ class Upstream:
                 connector=aiohttp.TCPConnector(
                     limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=300, ssl=global_ssl_context
                 ),
+                headers=self._headers,
                 cookie_jar=aiohttp.DummyCookieJar(),  # calls share nothing
                 timeout=self._timeout,
                 request_class=EagerRequest,

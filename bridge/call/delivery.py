@@ -40,7 +40,8 @@ class Delivery:
         self._stream_id = stream_id
         self._queue: deque[tuple[Text, bool]] = deque()
         """What is to be sent, and whether it is the model's own."""
-        self._speakable = Speakable(manner.lexicon)
+        self._speakable: Speakable | None = None
+        """Of the message that is being spoken."""
         self._pacer = Pacer(first_clause=manner.flush_first_clause)
         self._said: list[str] = []
         self._last_char = ""
@@ -70,7 +71,8 @@ class Delivery:
     def unspoken(self) -> Mapping[str, int]:
         """What was left out of the model's messages, as not fit to be spoken: how many, by kind."""
         counts = self._unspoken.copy()
-        counts.update(self._speakable.dropped)
+        if self._speakable is not None:
+            counts.update(self._speakable.dropped)
         return counts
 
     @property
@@ -82,11 +84,14 @@ class Delivery:
 
     async def say(self, text: str) -> None:
         """Pass on these words of the model's message as they come."""
+        if self._speakable is None:
+            self._speakable = Speakable(self._manner.lexicon)
         await self._deliver(self._pacer.pace(self._speakable.feed(text)))
 
     async def finish_message(self, *, wait_follows: bool) -> None:
         """Pass on what was held back of the message."""
-        pieces = self._pacer.pace(self._speakable.finish())
+        said = [] if self._speakable is None else self._speakable.finish()
+        pieces = self._pacer.pace(said)
         self.drop_message()
         if wait_follows and (pieces or not self.flushed):
             pieces = flushed(pieces)
@@ -95,8 +100,9 @@ class Delivery:
 
     def drop_message(self) -> None:
         """Forget what was held back of the message."""
-        self._unspoken.update(self._speakable.dropped)
-        self._speakable = Speakable(self._manner.lexicon)
+        if self._speakable is not None:
+            self._unspoken.update(self._speakable.dropped)
+            self._speakable = None
 
     # ── texts beside it ──────────────────────────────────────────────────────────────────────────
 

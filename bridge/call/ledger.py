@@ -126,18 +126,14 @@ class Ledger:
         entry = Entry(stream_id, self.opened, transcript)
         entry.knows = [u for u in self._all_uses() if u.result is not None and not u.told]
         if stream_id is not None:
-            self._add(entry)
+            self.entries.append(entry)
         return entry
 
     def promote(self, entry: Entry, stream_id: int, transcript: tuple[Utterance, ...]) -> None:
         """Millis has asked for a turn that was begun ahead."""
         entry.stream_id = stream_id
         entry.answers(transcript)
-        self._add(entry)
-
-    def _add(self, entry: Entry) -> None:
         self.entries.append(entry)
-        self._forget(entry)
 
     def follow(self, earlier: "Ledger") -> None:
         """Go on where another socket of the same call has left off."""
@@ -196,12 +192,12 @@ class Ledger:
         for entry in reversed(self.entries):
             yield from reversed(entry.uses)
 
-    def _forget(self, newest: Entry) -> None:
+    def forget_before(self, newest: Entry) -> None:
         """Millis tells the whole conversation each time: what it will say again is not kept.
 
         The last answer is: it may have to be said again. So are those that were cut, to know where.
         """
-        earlier = [entry for entry in self.entries if entry is not newest]
+        earlier = self.entries[: self.entries.index(newest)]
         asked = [entry for entry in earlier if entry.digest is not None]
         for entry in earlier:
             if not entry.transcript and not entry.said:

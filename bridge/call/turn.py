@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import structlog
-from structlog.contextvars import bind_contextvars
 
 from bridge.call.account import Account
 from bridge.call.deadair import Company, Fillers, Patience
@@ -34,6 +33,7 @@ from bridge.call.spans import Span
 from bridge.call.toolruns import ToolRuns
 from bridge.call.waits import Waits
 from bridge.errors import AgentError, CallClosed, ToolError, let_frames_go
+from bridge.whose import whose
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ class Turn:
         self._if_empty = if_empty
         self._delivery = Delivery(setup.line, setup.manner(), stream_id)
         self._silence: Silence | None = None
-        self._broken_off = False
+        self._broken_off = self._late = False
         self._waits = Waits(self._delivery)
         self._action: Action | None = None
         self._decided = asyncio.Event()
@@ -142,6 +142,7 @@ class Turn:
     def _begin(self, stream_id: int | str, *, ahead: bool = False) -> None:
         """Tell that Millis waits for it, and keep the caller company."""
         entry = self.entry
+        self._setup.ledger.forget_before(entry)
         began = TurnBegan(stream_id, entry.number, self._question, entry.place, ahead)
         early, self._early = self._early or [], None
         for event in (began, *early):
@@ -324,21 +325,23 @@ class Turn:
 
     def _sign_logs(self) -> None:
         """Have every log line of this task, and of those it starts, say whose it is."""
-        whose = {"session": self._setup.account.data.session_id, "turn": self.turn}
+        names = {"session": self._setup.account.data.session_id, "turn": self.turn}
         if self.stream_id is not None:
-            whose["stream_id"] = self.stream_id
-        bind_contextvars(**whose)
+            names["stream_id"] = self.stream_id
+        whose.set(names)
 
     async def _speak(self, reply: Reply) -> None:
         self._sign_logs()
         with contextlib.suppress(AnswerFull):
-            async with asyncio.timeout(self._setup.timeout):
-                await reply(self)
+            await reply(self)
             await self.finish_message()
 
     async def _end(self) -> None:
         self._sign_logs()
-        await asyncio.wait({self._speaking})
+        limit: float | None = self._setup.timeout
+        while not (await asyncio.wait({self._speaking}, timeout=limit))[0]:
+            self._late, limit = True, _CANCEL_AGAIN
+            self._speaking.cancel()
         await self._decided.wait()
         await self._company.stop()
         failure = self._failure()
@@ -422,6 +425,8 @@ class Turn:
         except asyncio.CancelledError:  # taken out of the task: it would keep all of the turn alive
             if self._silence is not None:
                 return None
+            if self._late:
+                return "turn_timeout"
             return "server_stopped" if self._broken_off else "cancelled"
         try:
             return self._named(found)
@@ -435,8 +440,6 @@ class Turn:
             case AgentError() as error:
                 _log.debug("reply failed", stream_id=self.stream_id, exc_info=error)
                 return error.kind
-            case TimeoutError():
-                return "turn_timeout"
             case error:
                 _log.error("reply broke", stream_id=self.stream_id, exc_info=error)
                 return "bug"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.call.farewell import playing_time
+from bridge.call.history import ToolExchange
 from bridge.call.ledger import ToolUse
 from bridge.call.notes import BROKEN_OFF, WITHDRAWN
 from bridge.call.ports import Action, Voice
@@ -175,7 +176,7 @@ async def test_a_caller_who_speaks_first_keeps_the_call_and_the_model_is_told(ca
     assert actions(room) == []
     assert room.line.said(3) == "Yes?"
     (brief,) = room.agent.briefs
-    assert [item.result for item in brief.history if hasattr(item, "result")] == [WITHDRAWN]
+    assert [item.result for item in brief.history if isinstance(item, ToolExchange)] == [WITHDRAWN]
     await call.close()
 
 
@@ -191,7 +192,7 @@ async def test_an_action_that_was_done_is_not_called_withdrawn() -> None:
     await settle(room, 2)
 
     (brief,) = room.agent.briefs
-    assert [item.result for item in brief.history if hasattr(item, "result")] == [REQUESTED]
+    assert [item.result for item in brief.history if isinstance(item, ToolExchange)] == [REQUESTED]
     await call.close()
 
 

@@ -112,6 +112,7 @@ def test_hours_of_talk_are_not_kept() -> None:
     for number in range(200):
         lines += [Utterance("user", f"{number} " + "word " * 5000)]
         entry = ledger.open(number, tuple(lines))
+        ledger.forget_before(entry)
         answered(entry, said="x" * 4000)
         done(ledger, entry).result = "y" * 16_000
         ledger.heard(entry)
@@ -127,10 +128,11 @@ def test_the_last_answer_is_kept_until_there_is_another_one() -> None:
     ledger = Ledger()
     answered(ledger.open(1, asked("book")))
     ledger.open(0, ())  # the opening on a new socket, and on another
-    ledger.open(0, ())
+    ledger.forget_before(ledger.open(0, ()))
     assert ledger.entries[0].said == "Booked."
     answered(ledger.open(2, asked("so?")))
-    ledger.open(3, asked("and?"))
+    newest = ledger.open(3, asked("and?"))
+    ledger.forget_before(newest)
     assert [entry.said for entry in ledger.entries] == ["", "", "", "Booked.", ""]
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 from yarl import URL
 
 from bridge.app import Bridge
+from bridge.whose import say_whose
 from tests.fake_openai.client import FakeOpenAI
 from tests.server.metered import metrics_when
 from tests.wire import (
@@ -111,7 +111,7 @@ async def test_every_line_of_a_turn_says_whose_it_is(tmp_path: Path, openai: Fak
     write_tool(tmp_path, "tools", BROKEN)
     await openai.script(asking(tool_call("broken")), {"say": "No."})
     async with bridge_running(tmp_path, openai.base_url) as bridge, dialled(bridge) as millis:
-        with capture_logs([merge_contextvars]) as logs:
+        with capture_logs([say_whose]) as logs:
             await millis.start(None, session="s-7")
             await millis.asked(3, "Do it.")
             await came_true(lambda: [log for log in logs if log["event"] == "turn ended"])
