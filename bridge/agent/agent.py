@@ -19,7 +19,7 @@ from langchain_core.tools import BaseTool
 
 from bridge.agent.chain import ModelChain, NamedModel
 from bridge.agent.conversation import lines_of, messages_of
-from bridge.agent.modelcalls import ModelCalls
+from bridge.agent.modelcalls import Direct, ModelCalls
 from bridge.agent.policy import policy_of
 from bridge.agent.reply import Limits, Reply
 from bridge.agent.toolcalls import ToolCalls
@@ -37,16 +37,6 @@ class SystemPrompt(Protocol):
 
     def system(self, call: CallData, now: datetime, memory: str = "") -> str:
         """Render it; never raises. `memory` is JSON of an earlier call, to be fenced as data."""
-
-
-@runtime_checkable
-class Direct(Protocol):
-    """A chat model that can be asked past LangChain's own bookkeeping."""
-
-    async def answer(
-        self, messages: Sequence[MessageLikeRepresentation], **kwargs: Any
-    ) -> AIMessage:
-        """Answer whoever listens in this task."""
 
 
 @runtime_checkable
@@ -75,14 +65,15 @@ class LangChainAgent:
         self._prompts = prompts
         self.limits = limits
         self.overrides = overrides
+        past_graph = not middleware and not tracing()
+        self._asked_with = _asked_with(chain, tools, limits) if past_graph else None
+        calls = ModelCalls(self._chain, self._asked_with)
         self._graph: Any = create_agent(
             chain[0].chat,
             tools=list(tools),
-            middleware=[ToolCalls(policies), *middleware, ModelCalls(self._chain)],
+            middleware=[ToolCalls(policies), *middleware, calls],
             context_schema=Reply,
         )
-        past_graph = not middleware and not tracing()
-        self._asked_with = _asked_with(chain, tools, limits) if past_graph else None
         self._newest = ""
         """The newest system prompt: calls to which the same is said share its text."""
         # The caps in `Limits` end a loop long before; this stops a bug in them.
@@ -145,7 +136,7 @@ class LangChainAgent:
 def _asked_with(
     chain: Sequence[NamedModel], tools: Sequence[BaseTool], limits: Limits
 ) -> dict[str, Any] | None:
-    """What the graph's first model call would say beside the messages; None if it must be asked."""
+    """What the graph's model calls say beside the messages; None if it must make them itself."""
     if limits.max_model_calls < 2 or limits.max_tool_calls < 1:
         return None  # then the model is told at once that it may use no tools
     if not all(isinstance(model.chat, Direct) for model in chain):

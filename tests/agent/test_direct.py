@@ -99,23 +99,40 @@ async def test_it_is_the_message_that_langchain_gives(
     assert first["body"] == second["body"]
 
 
-@pytest.mark.parametrize("traced", [False, True], ids=["past the graph", "through the graph"])
-async def test_both_ways_speak_and_do_the_same(
-    fake_openai: FakeOpenAI, monkeypatch: pytest.MonkeyPatch, traced: bool
+async def test_both_ways_ask_and_speak_and_do_the_same(
+    fake_openai: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent_module, "tracing", lambda: traced)
+    asked: list[list[Any]] = []
+    for langchains_own in (False, True):
+        monkeypatch.setattr(agent_module, "tracing", lambda own=langchains_own: own)
+        async with agents(fake_openai) as agent:
+            await fake_openai.script(CALL, ANSWER, {"say": "Bye."})
+            ear = RecordingVoice()
+            await agent.reply(brief("Prices?"), ear)
+            await agent.reply(brief("Thanks."), ear)
+        asked.append([request["body"] for request in await fake_openai.requests()])
+        assert "".join(ear.said) == "One moment. Seven each.Bye."
+        assert ear.tools == [("price", "ok")]
+
+    (past, through) = asked
+    assert past == through
+    assert [len(body["messages"]) for body in past] == [2, 4, 2]
+    assert past[1]["messages"][-1]["content"] == "shoes: 7"
+    assert all(body["tools"] for body in past)
+
+
+async def test_no_model_call_goes_through_langchains_bookkeeping(
+    fake_openai: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("this takes a millisecond")
+
     async with agents(fake_openai) as agent:
-        await fake_openai.script(CALL, ANSWER, {"say": "Bye."})
+        monkeypatch.setattr(LeanChatOpenAI, "agenerate_prompt", never)
+        await fake_openai.script(CALL, ANSWER)
         ear = RecordingVoice()
         await agent.reply(brief("Prices?"), ear)
-        await agent.reply(brief("Thanks."), ear)
-
-    bodies = [request["body"] for request in await fake_openai.requests()]
-    assert [len(body["messages"]) for body in bodies] == [2, 4, 2]
-    assert bodies[1]["messages"][-1]["content"] == "shoes: 7"
-    assert all(body["tools"] for body in bodies)
-    assert "".join(ear.said) == "One moment. Seven each.Bye."
-    assert ear.tools == [("price", "ok")]
+    assert "".join(ear.said) == "One moment. Seven each."
 
 
 async def test_a_plain_answer_does_not_run_the_graph_and_no_thread(
