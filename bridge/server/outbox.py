@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -78,28 +77,26 @@ class Outbox:
         """
         await self._write(payload, WSMsgType.PONG)
 
-    @contextlib.asynccontextmanager
-    async def reading(self, patience: float | None = None) -> AsyncIterator[None]:
-        """Read from the socket in here, to be stopped by a `hang_up`; then `say_goodbye`.
+    @property
+    def hung_up(self) -> bool:
+        """Whether somebody wants the peer to be gone."""
+        return self._goodbye is not None
+
+    def reading(self, patience: float | None = None) -> asyncio.Timeout:
+        """Read from the socket in here, until a `hang_up`; then `say_goodbye`.
 
         Whoever closes a socket of aiohttp's while a task waits for a frame of it drops the
         connection with the Close frame: a peer who is just speaking may never see that.
 
-        Raises:
-            TimeoutError: nothing was `heard` for `patience` seconds.
+        Raises `TimeoutError` when it is left: it was `hung_up`, or nothing was `heard` for
+        `patience` seconds.
         """
-        try:
-            async with asyncio.timeout(0 if self._goodbye else patience) as self._reading:
-                yield
-        except TimeoutError:
-            if self._goodbye is None:
-                raise
-        finally:
-            self._reading = None
+        self._reading = asyncio.timeout(0 if self.hung_up else patience)
+        return self._reading
 
     def heard(self) -> None:
         """Something came: there is no hurry any more."""
-        if self._reading is not None and self._goodbye is None:
+        if self._reading is not None and not self.hung_up:
             self._reading.reschedule(None)
 
     def hang_up(self, code: WSCloseCode, why: bytes, timeout: float | None = None) -> None:
@@ -107,7 +104,8 @@ class Outbox:
         if self._goodbye is None:
             self._goodbye = Goodbye(code, why, self._timeout if timeout is None else timeout)
             if self._reading is not None:
-                self._reading.reschedule(0)
+                with contextlib.suppress(RuntimeError):  # nobody reads any more
+                    self._reading.reschedule(0)
 
     async def say_goodbye(self) -> None:
         """Close the socket, if it was hung up; a peer that does not answer in time is cut off."""

@@ -167,9 +167,10 @@ async def _listen(
                 del frame
                 message = None  # a call that waits holds nothing of what it was told
     except TimeoutError:
-        _log.info("call closed: nothing was said after connecting")
-        outbox.hang_up(WSCloseCode.POLICY_VIOLATION, b"nothing was said")
-        ending = "nothing_said"
+        if not outbox.hung_up:
+            _log.info("call closed: nothing was said after connecting")
+            outbox.hang_up(WSCloseCode.POLICY_VIOLATION, b"nothing was said")
+            ending = "nothing_said"
     return "not_reading" if outbox.gave_up else ending
 
 

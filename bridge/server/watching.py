@@ -80,9 +80,10 @@ async def show_call(
                 events.put_nowait(_line(event))
         sending = asyncio.create_task(_forward(events, socket), name="watcher")
         try:
-            async with outbox.reading():
-                async for _ in socket:  # until it leaves; what it says does not matter
-                    pass
+            with contextlib.suppress(TimeoutError):  # hung up
+                async with outbox.reading():
+                    async for _ in socket:  # until it leaves; what it says does not matter
+                        pass
             await outbox.say_goodbye()
         finally:
             watchers.live.leave(outbox)
