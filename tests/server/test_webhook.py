@@ -260,11 +260,11 @@ async def test_a_receiver_that_says_no_before_it_has_read_all_is_heard(post: Pos
 
 async def test_it_is_given_up_when_it_was_tried_for_too_long(post: Post) -> None:
     async with receiving(otherwise=500) as receiver:
-        async with post.webhook(receiver.url, patience=0.3) as webhook:
+        async with post.webhook(receiver.url, patience=1.0) as webhook:
             webhook.ended(["a"])
             await came_true(lambda: webhook.status()["given_up"] == 1)
             assert webhook.status()["waiting"] == 0
-            assert webhook.status()["failed_attempts"] == len(receiver.got) >= 3
+            assert webhook.status()["failed_attempts"] == len(receiver.got) >= 2
     assert post.files == 0
 
 
