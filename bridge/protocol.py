@@ -121,7 +121,7 @@ class Wire(BaseModel):
 class Utterance(NamedTuple):
     """One line of the conversation, as Millis says it was said.
 
-    A tuple, because a frame may hold 30,000 of them: a model costs thirty times as much.
+    A tuple, because a frame may hold 30,000 of them: a model takes 3.6 times as long.
     """
 
     role: Role

@@ -115,24 +115,27 @@ class ModelChain:
     async def _attempt(
         self, model: NamedModel, ask: Ask, reply: Reply, deadline: float
     ) -> AIMessage:
-        sent = reply.voice.sent
         with reply.voice.asking(model.name):
-            try:
-                async with asyncio.timeout_at(deadline) as clock:
-                    message = ModelMessage(model.name, reply, clock)
-                    heard = listening.set(message)
-                    try:
-                        answer = await ask(model.chat)
-                    finally:
-                        listening.reset(heard)
-                        for stream in message.streams:
-                            await stream.aclose()
-                return await message.complete(answer)
-            except BridgeError:
-                raise
-            except Exception as error:  # providers raise anything, also ValueError
-                reply.voice.drop_message()
-                raise _counted(model, model_failed(error, spoke=reply.voice.sent > sent)) from error
+            return await self._heard(model, ask, reply, deadline)
+
+    async def _heard(self, model: NamedModel, ask: Ask, reply: Reply, deadline: float) -> AIMessage:
+        sent = reply.voice.sent
+        try:
+            async with asyncio.timeout_at(deadline) as clock:
+                message = ModelMessage(model.name, reply, clock)
+                heard = listening.set(message)
+                try:
+                    answer = await ask(model.chat)
+                finally:
+                    listening.reset(heard)
+                    for stream in message.streams:
+                        await stream.aclose()
+            return await message.complete(answer)
+        except BridgeError:
+            raise
+        except Exception as error:  # providers raise anything, also ValueError
+            reply.voice.drop_message()
+            raise _counted(model, model_failed(error, spoke=reply.voice.sent > sent)) from error
 
 
 def _counted(model: NamedModel, failed: ModelFailed) -> ModelFailed:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import httpx2
 import openai
@@ -82,6 +82,12 @@ class LeanChatOpenAI(ChatOpenAI):
     def kept(self) -> _Kept:
         """Not for others. One of pydantic's private attributes takes 2 µs to be looked up, hot."""
         return _Kept()
+
+    def __copy__(self) -> Self:
+        """A copy, which may be set to something else, works out its own (`model_copy`)."""
+        copied = super().__copy__()
+        copied.__dict__.pop("kept", None)
+        return copied
 
     @field_validator("max_retries")
     @classmethod

@@ -30,25 +30,29 @@ def wire_messages(
     `odd` is stock's way, which walks an answer letter by letter. `system` is what the model calls
     the system's role; None leaves that to stock.
     """
-    written = [_plain_message(message, system) for message in messages]
-    if all(written):
+    roles: dict[type[BaseMessage], str | None] = {
+        HumanMessage: "user",
+        AIMessage: "assistant",
+        SystemMessage: system,
+    }
+    written = [_plain_message(message, roles) for message in messages]
+    if None not in written:
         return cast("list[dict[str, Any]]", written)
     left = [message for message, plain in zip(messages, written, strict=True) if plain is None]
     converted = iter(odd(left))
     return [plain or next(converted) for plain in written]
 
 
-_ROLES: Mapping[type, str] = {HumanMessage: "user", AIMessage: "assistant"}
-
-
-def _plain_message(message: MessageLikeRepresentation, system: str | None) -> dict[str, Any] | None:
+def _plain_message(
+    message: MessageLikeRepresentation, roles: Mapping[type[BaseMessage], str | None]
+) -> dict[str, Any] | None:
     """A message that is nothing but text, as stock would write it; None for any other."""
     if not isinstance(message, BaseMessage):
         return message if isinstance(message, dict) else None
     content = message.content
     if not isinstance(content, str) or message.name or message.additional_kwargs:
         return None
-    if role := _ROLES.get(type(message), system if type(message) is SystemMessage else None):
+    if role := roles.get(type(message)):
         if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
             return None
         return {"content": content, "role": role}

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from bridge.call.events import CallData
@@ -45,11 +44,7 @@ class Reply:
         LangChain's."""
         self.asked = False
         """Whether the caller was asked before a deed: nothing may be said after the question."""
-
-    @cached_property
-    def parallel(self) -> asyncio.Semaphore:
-        """How many of its tools may run at once."""
-        return asyncio.Semaphore(self.limits.max_parallel_tools)
+        self.parallel = asyncio.Semaphore(limits.max_parallel_tools)
 
     @property
     def must_answer(self) -> bool:

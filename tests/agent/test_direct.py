@@ -157,6 +157,19 @@ async def test_a_tool_in_the_graph_needs_no_thread_of_langsmiths(fake_openai: Fa
     assert getattr(loop, "_default_executor", None) is None
 
 
+async def test_a_copy_that_is_set_to_something_else_asks_so(fake_openai: FakeOpenAI) -> None:
+    await fake_openai.reset()
+    await fake_openai.script(ANSWER, ANSWER, ANSWER)
+    async with lean_model(fake_openai.base_url, temperature=0.1) as model:
+        assert [chunk async for chunk in model.astream(ASKED)]
+        copied = model.model_copy(update={"temperature": 0.9})
+        assert [chunk async for chunk in copied.astream(ASKED)]
+        assert [chunk async for chunk in model.astream(ASKED)]
+        await copied.aclose()
+    asked = await fake_openai.requests()
+    assert [request["body"]["temperature"] for request in asked] == [0.1, 0.9, 0.1]
+
+
 def test_a_tool_is_described_once_and_forgotten_with_the_tool() -> None:
     described = Described()
 
