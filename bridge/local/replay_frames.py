@@ -50,10 +50,14 @@ def _turn(turn: Turn, before: Sequence[Turn], after: Turn | None) -> Iterator[Fr
 
 
 def _last(turn: Turn, after: Turn | None) -> int:
-    """When it was over, as far as that is known: a cut that nothing was said before is not."""
-    if turn.last_frame_ms is not None:
-        return turn.last_frame_ms
-    return max(0, after.at_ms - turn.at_ms) if after is not None else 0
+    """When it was over, as far as that is known: a cut that nothing was said before is not.
+
+    Never after the next began: whole milliseconds may say so, and an interrupt would come too late.
+    """
+    left = None if after is None else max(0, after.at_ms - turn.at_ms)
+    if turn.last_frame_ms is None:
+        return left or 0
+    return turn.last_frame_ms if left is None else min(turn.last_frame_ms, left)
 
 
 def _lines(before: Sequence[Turn], place: int) -> Iterator[dict[str, Any]]:

@@ -255,6 +255,12 @@ def test_a_cut_before_the_first_word_comes_before_the_next_request() -> None:
     assert script.cues[1].letters == 0
 
 
+def test_a_cut_comes_before_the_next_request_whatever_whole_milliseconds_say() -> None:
+    cut = turn(1, 0, "Once", outcome="interrupted", at_ms=10, last_frame_ms=12)
+    script = script_of(call(cut, turn(2, 1, at_ms=21)))
+    assert kinds(script)[:3] == ["stream_request", "interrupt", "stream_request"]
+
+
 def test_frames_of_which_some_are_lost_are_not_used() -> None:
     script = script_of(call(OPENING, turn(2, 0), frames=GREETED))
 
